@@ -1,0 +1,122 @@
+"""The Faust application: streamrec's transport, and ownership taken on every assignment."""
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import faust
+from faust.types import TP
+
+from streamrec import metrics
+from streamrec.agents.ownership import MismatchError, Ownership
+from streamrec.agents.transport import BatchedTransport, BatchSchema, StockTransport
+from streamrec.kafka.admin import Admin
+from streamrec.settings import Settings
+from streamrec.topics import Topic
+
+log = logging.getLogger(__name__)
+
+EXIT_TRY_AGAIN, EXIT_WRONG_TOPICS, EXIT_MISMATCH = 1, 2, 3
+_TRANSPORTS = {"batched": BatchedTransport, "stock": StockTransport}
+
+
+class StreamApp(faust.App):  # type: ignore[misc]
+    """One consumer group of streamrec: give it an `ownership` and attach agents (see `agents.base.attach`).
+
+    `background` is what runs beside the agents, from before the first assignment to the end.
+    """
+
+    ownership: Ownership
+    background: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()
+
+    def __init__(self, role: str, settings: Settings) -> None:
+        self.role = role
+        self.fetch_wait_ms = settings.fetch_wait_ms
+        self.batch_schema = BatchSchema()
+        self._transport_class = _TRANSPORTS[settings.transport]
+        session_s = settings.session_timeout_s
+        directory = Path(settings.data_dir) / "faust"
+        directory.mkdir(parents=True, exist_ok=True)
+        super().__init__(
+            f"{settings.group}-{role}",
+            broker=[f"kafka://{server.strip()}" for server in settings.kafka.split(",")],
+            store="memory://",
+            datadir=directory,
+            web_enabled=False,
+            topic_disable_leader=True,
+            topic_allow_declare=False,  # `streamrec topics create` does, with the settings of topics/*.toml
+            broker_session_timeout=session_s,
+            broker_heartbeat_interval=session_s / 6,
+            broker_commit_interval=1.0,
+            broker_max_poll_records=settings.batch_records,
+            stream_buffer_maxsize=16,  # batches, not records
+            stream_wait_empty=False,  # what is in flight is read again: positions are in the store
+            consumer_auto_offset_reset="earliest",
+        )
+
+    def _new_transport(self) -> Any:
+        return self._transport_class(self.conf.broker_consumer, self)
+
+    async def on_start(self) -> None:
+        """Start the `background` coroutines: Faust's own app tasks would wait for the first assignment."""
+        await super().on_start()
+        for work in self.background:
+            self.add_future(work())
+
+    async def locate(self, assigned: set[TP]) -> Mapping[TP, int]:
+        """Take ownership of what was assigned; called by the consumer before it delivers anything."""
+        try:
+            return await self.ownership.take(assigned)
+        except MismatchError as error:
+            print(f"streamrec {self.role}: {error}", file=sys.stderr)
+            self.halt(EXIT_MISMATCH)
+
+    def advance(self, topic: str, partition: int, next_offset: int) -> None:
+        """The store holds everything of this partition below `next_offset`."""
+        tp = TP(topic, partition)
+        self.consumer.advance(tp, next_offset)
+        high = self.consumer.highwater(tp)
+        metrics.LAG.labels(topic, partition).set(max(0, (high or 0) - next_offset))
+
+    def end(self, topic: str, partition: int) -> tuple[int, int] | None:
+        """Where the partition ends, and when Kafka said so: see `PositionedConsumer.end`."""
+        end: tuple[int, int] | None = self.consumer.end(TP(topic, partition))
+        return end
+
+    @staticmethod
+    def halt(code: int) -> NoReturn:
+        """End the process now. Nothing is lost: what is not committed is read again, and nothing may be skipped."""
+        logging.shutdown()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def check_topics(role: str, settings: Settings, specs: Mapping[str, Topic]) -> int:
+    """Exit code for the topics of `specs` as Kafka has them; what is wrong, and what to do, goes to the standard error.
+
+    0: as they must be; 1: Kafka does not answer, another try may help; 2: somebody has to mend them.
+    """
+    try:
+        problems = Admin(settings).check(specs)
+    except Admin.ERRORS as error:
+        print(f"streamrec {role}: {error}", file=sys.stderr)
+        return EXIT_TRY_AGAIN
+    for problem in problems:
+        print(f"streamrec {role}: {problem.topic}: {problem.what}; {problem.remedy}", file=sys.stderr)
+    return EXIT_WRONG_TOPICS if problems else 0
+
+
+def run(app: StreamApp) -> int:
+    """Run until SIGTERM or SIGINT; exit code. Logs go to the standard error, streamrec's own at level INFO."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    logging.getLogger("streamrec").setLevel(logging.INFO)
+    worker = faust.Worker(app, loglevel="WARNING", quiet=True, override_logging=False, redirect_stdouts=False)
+    worker.spinner = None  # made for terminals only; it would write escape sequences into logs
+    try:
+        worker.execute_from_commandline()
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 0
+    return 0

@@ -1,0 +1,142 @@
+"""The contract of an agent that owns slots, and the loop that feeds it batches."""
+
+import asyncio
+import logging
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+from streamrec import metrics
+from streamrec.agents.faults import FAULTS
+from streamrec.agents.ownership import Hold
+from streamrec.agents.transport import Batch, Record
+from streamrec.kafka.producer import ProduceFailedError
+from streamrec.stores.base import FencedError, StoreUnavailableError
+
+log = logging.getLogger(__name__)
+
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 5.0
+_LANE = 4  # batches that wait in one lane
+
+
+class OwnerAgent(ABC):
+    """Turns batches of its `topics` into state, derived records and one fenced commit a batch.
+
+    The order is fixed: derive, produce the derived records, wait until all are acknowledged, commit, acknowledge. What is
+    derived is a function of the records and the state, so that doing it again after a crash produces the same records, and
+    their consumers drop what they have applied before.
+    """
+
+    topics: ClassVar[tuple[str, ...]]
+
+    @abstractmethod
+    async def handle(self, hold: Hold, topic: str, partition: int, records: Sequence[Record]) -> None:
+        """Fold `records` (never empty, none of them in the state) and commit.
+
+        Called with the hold's turn, one batch of a slot at a time. Called again with the same records if it raised
+        StoreUnavailableError or ProduceFailedError, unless the store turns out to hold them already. Any other exception
+        ends the process: going on would skip the batch.
+        """
+
+
+async def feed(agent: OwnerAgent, hold: Hold, batch: Batch, ours: Callable[[], bool]) -> bool:
+    """Give `batch` to the agent until its records are in the store; True if they are.
+
+    Parameters
+    ----------
+    agent, hold, batch
+        Who handles what, under which ownership.
+    ours
+        False once the partitions have been assigned anew: the batch will be read again by whoever owns it.
+    """
+    pause, uncertain = _FIRST_PAUSE_S, False
+    while ours():
+        try:
+            async with hold.turn:
+                if uncertain:
+                    await hold.load()
+                    uncertain = False
+                fresh = [record for record in batch.records if record.offset >= hold.next_offset(batch.topic)]
+                if skipped := len(batch.records) - len(fresh):
+                    metrics.SKIPPED.labels(batch.topic).inc(skipped)
+                if fresh:
+                    await agent.handle(hold, batch.topic, batch.partition, fresh)
+                    _observe(batch, fresh)
+        except FencedError:
+            hold.lost = True
+            metrics.FENCED.labels(hold.name).inc()
+            log.warning("lost %s to another worker; its batch of %s is left to the new owner", hold.name, batch.topic)
+            return False
+        except (StoreUnavailableError, ProduceFailedError) as error:
+            uncertain = True
+            log.warning("%s/%d is held up, trying again in %.2f s: %s", batch.topic, batch.partition, pause, error)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_S)
+        else:
+            return True
+    return False
+
+
+def _observe(batch: Batch, fresh: Sequence[Record]) -> None:
+    metrics.EVENTS.labels(batch.topic).inc(len(fresh))
+    metrics.BATCH.labels(batch.topic).observe(len(fresh))
+    metrics.POSITION.labels(batch.topic, batch.partition).set(fresh[-1].offset + 1)
+    now = time.time()
+    age = metrics.FRESHNESS.labels(batch.topic)
+    for record in fresh:
+        age.observe(max(0.0, now - record.timestamp / 1000.0))
+
+
+class Lanes:
+    """One queue a slot: the batches of a slot are handled one after another, those of different slots side by side.
+
+    So that one slot's wait for Kafka or the store is another's time to work, while each key keeps its one writer.
+    """
+
+    def __init__(self, app: Any, agent: OwnerAgent, name: str) -> None:
+        self._app, self._agent, self._name = app, agent, name
+        self._queues: dict[str, asyncio.Queue[Batch]] = {}
+
+    async def put(self, batch: Batch) -> None:
+        """Hand a batch to its slot's lane; waits while the lane is full, which in the end holds back the fetches."""
+        slot = self._app.ownership.slot_name(batch.topic, batch.partition)
+        if slot not in self._queues:
+            self._queues[slot] = asyncio.Queue(_LANE)
+            self._app.add_future(self._run(self._queues[slot]))
+        await self._queues[slot].put(batch)
+
+    async def _run(self, queue: "asyncio.Queue[Batch]") -> None:
+        while True:
+            batch = await queue.get()
+            try:
+                await self._handle(batch)
+            except Exception:
+                log.exception(
+                    "%s failed on %s/%d; stopping rather than skip events", self._name, batch.topic, batch.partition
+                )
+                self._app.halt(1)
+
+    async def _handle(self, batch: Batch) -> None:
+        app, topic, partition = self._app, batch.topic, batch.partition
+
+        def ours() -> bool:
+            return bool(app.consumer.assignments == batch.assignment)
+
+        hold = app.ownership.hold(topic, partition)
+        if hold is None or not ours():
+            return
+        if await feed(self._agent, hold, batch, ours) and ours() and hold.position(topic) is not None:
+            FAULTS.reach("before-ack", topic)
+            app.advance(topic, partition, hold.next_offset(topic))
+
+
+def attach(app: Any, agent: OwnerAgent, name: str) -> None:
+    """Make `agent` a Faust agent of `app` (an `agents.app.StreamApp`)."""
+    lanes = Lanes(app, agent, name)
+
+    async def run(stream: Any) -> None:
+        async for batch in stream:
+            await lanes.put(batch)
+
+    app.agent(app.topic(*agent.topics, schema=app.batch_schema), name=f"streamrec.{name}")(run)

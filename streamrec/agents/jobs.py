@@ -1,0 +1,108 @@
+"""The job agent: postings, and what members did with each job, become the state of jobs and their neighbours."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Final
+
+import msgspec
+
+from streamrec import codecs, metrics
+from streamrec.agents.base import OwnerAgent
+from streamrec.agents.dead_letters import dead_letter
+from streamrec.agents.derived import is_applied
+from streamrec.agents.faults import FAULTS
+from streamrec.agents.ownership import Hold
+from streamrec.agents.transport import Record as Consumed
+from streamrec.events import ActivityEntry, JobActivity, JobPosting, Rejected, Tombstone
+from streamrec.features.fold import fold_entry, fold_neighbours, fold_posting
+from streamrec.features.state import JobState, Neighbours, pack, unpack
+from streamrec.kafka.producer import Producer, Record
+from streamrec.settings import Settings
+from streamrec.stores.base import Append, Put, Write
+from streamrec.stores.keys import Keys
+from streamrec.stores.positions import Mark
+from streamrec.topics import Topic
+
+JOB_TOPICS: Final = ("job-postings", "job-activity")
+CHANGES_KEPT: Final = 10_000  # entries of the stream of changes; a reader further behind reads everything anew
+
+
+class JobAgent(OwnerAgent):
+    """Owns the slots ``j0``, ``j1``, …: one packed value a job, one a row of neighbours, and the stream of changed jobs."""
+
+    topics: ClassVar[tuple[str, ...]] = JOB_TOPICS
+
+    def __init__(self, settings: Settings, topics: Mapping[str, Topic], keys: Keys, producer: Producer) -> None:
+        self._settings, self._specs, self._keys, self._producer = settings, topics, keys, producer
+
+    async def handle(self, hold: Hold, topic: str, partition: int, records: Sequence[Consumed]) -> None:
+        """Decode, fold, commit; only dead letters are produced. See `OwnerAgent`."""
+        postings, entries, marks, letters = self._decode(hold, topic, partition, records)
+        jobs = list(dict.fromkeys([*(_job_of(posting) for posting in postings), *(entry.job_id for entry in entries)]))
+        rows = list(dict.fromkeys(entry.job_id for entry in entries if entry.neighbours))
+        values = await hold.slot.read([*map(self._keys.job, jobs), *map(self._keys.neighbours, rows)])
+        states = {job: unpack(JobState, value) for job, value in zip(jobs, values, strict=False)}
+        neighbours = {job: unpack(Neighbours, value) for job, value in zip(rows, values[len(jobs) :], strict=True)}
+        changed: dict[str, None] = {}
+        for posting in postings:
+            fold_posting(states[_job_of(posting)], posting)
+            changed[_job_of(posting)] = None
+        for entry in entries:
+            if entry.action is not None:
+                fold_entry(states[entry.job_id], entry)
+                changed[entry.job_id] = None
+            if entry.neighbours:
+                fold_neighbours(neighbours[entry.job_id], entry)
+        if letters:
+            FAULTS.reach("before-produce", topic)
+            await self._producer.send_all(letters, self._settings.produce_timeout_s)
+        FAULTS.reach("before-commit", topic)
+        writes: list[Write] = [Put(self._keys.job(job), pack(states[job])) for job in changed]
+        writes += [Put(self._keys.neighbours(job), pack(row)) for job, row in neighbours.items()]
+        if changed:
+            notice = msgspec.msgpack.encode(list(changed))
+            writes.append(Append(self._keys.changes(hold.name), notice, CHANGES_KEPT))
+        await hold.commit(writes, (topic, records[-1].offset + 1), marks)
+        FAULTS.reach("after-commit", topic)
+
+    def _decode(
+        self, hold: Hold, topic: str, partition: int, records: Sequence[Consumed]
+    ) -> tuple[list[JobPosting | Tombstone], list[ActivityEntry], dict[str, Mark], list[Record]]:
+        """What is new in the records, the marks that go with it, and dead letters for what cannot be read."""
+        spec = self._specs[topic]
+        now_ms, skew_ms = time.time_ns() // 1_000_000, self._settings.clock_skew_ms
+        partitions = self._settings.partitions
+        postings: list[JobPosting | Tombstone] = []
+        entries: list[ActivityEntry] = []
+        marks: dict[str, Mark] = {}
+        letters: list[Record] = []
+        for record in records:
+            decoded = codecs.decode_record(
+                spec.schema, record.key, record.value, now_ms, skew_ms, spec.tombstones, partition, partitions
+            )
+            match decoded:
+                case Rejected():
+                    letters.append(dead_letter(topic, partition, record, decoded, now_ms))
+                case JobActivity():
+                    entries.extend(_fresh(hold.marks, marks, decoded))
+                case JobPosting() | Tombstone():
+                    postings.append(decoded)
+                case _:
+                    raise TypeError(f"{topic} holds a {type(decoded).__name__}")
+        return postings, entries, marks, letters
+
+
+def _fresh(stored: Mapping[str, Mark], raised: dict[str, Mark], activity: JobActivity) -> list[ActivityEntry]:
+    """Entries above their source's mark; `raised` is moved up to the last of them."""
+    source, topic_id = f"{activity.source_topic}/{activity.source_partition}", activity.source_topic_id
+    mark = raised.get(source, stored.get(source))
+    fresh = [entry for entry in activity.entries if not is_applied(mark, topic_id, entry.offset, entry.index)]
+    if fresh:
+        raised[source] = Mark(topic_id, fresh[-1].offset, fresh[-1].index)
+    if dropped := len(activity.entries) - len(fresh):
+        metrics.SKIPPED.labels("job-activity").inc(dropped)
+    return fresh
+
+
+def _job_of(posting: JobPosting | Tombstone) -> str:
+    return posting.key if isinstance(posting, Tombstone) else posting.job_id

@@ -1,0 +1,272 @@
+"""Labels on their way from the member agent to the trainer: nothing lost, nothing twice, and no negative too early.
+
+The rules of what is learned are in `models.labels`; here is what makes them hold through crashes.
+
+*The outbox.* Which label an action makes depends on what came before it from several topics, whose records may be read in
+another order after a crash. So labels are not derived again: they are committed with the state that made them, under one
+key of the slot, and produced after that. Whoever takes the slot produces what it finds there first. A label produced
+twice has the same identity: source ``TOPIC#labels`` with the place of the record that made it or, for a closing,
+``impressions#closed`` with that of the impression. Each of these goes out in the order of its offsets, so that the
+trainer's mark drops what was there before.
+
+*The closing.* Impressions wait in `agents.due.DueQueue`, and are closed when the watermark (`agents.watermark`) has passed
+their window.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+import msgspec
+
+from streamrec import codecs, metrics
+from streamrec.agents import watermark
+from streamrec.agents.due import Due, DueQueue
+from streamrec.agents.faults import FAULTS
+from streamrec.agents.ownership import Hold
+from streamrec.agents.transport import Record as Consumed
+from streamrec.agents.watermark import Input
+from streamrec.events import Event, Impression, ImpressionSeen, JobEvent, TrainingExample
+from streamrec.kafka.producer import Producer, Record
+from streamrec.models import labels
+from streamrec.models.labels import Rules, Source
+from streamrec.models.shown import Shown, pack, unpack
+from streamrec.settings import Settings
+from streamrec.stores.base import Delete, Put, Write
+from streamrec.stores.keys import Keys
+
+IMPRESSIONS: Final = "impressions"
+CLOSED: Final = "impressions#closed"
+_AT_ONCE: Final = 100  # impressions closed in one transaction
+_HOUR_S, _DAY_S = 3_600, 86_400
+
+End = Callable[[str, int], tuple[int, int] | None]
+
+
+class Book:
+    """What is kept in the process of one hold: all of it is in the store as well, or can be learned again."""
+
+    def __init__(self, hold: Hold, due: DueQueue, outbox: list[Record]) -> None:
+        self.hold, self.due = hold, due
+        self.outbox = outbox  # committed or about to be; not all acknowledged yet
+        self.stored = bool(outbox)  # whether the store holds any outbox
+        self.folded: dict[str, int] = {}  # topic -> largest time of a record in the state
+        self.members: dict[str, Shown] = {}  # of the present batch
+        self.changed: dict[str, None] = {}
+        self.examples: list[TrainingExample] = []
+
+
+class Labels:
+    """The labels of all slots that this process holds.
+
+    Parameters
+    ----------
+    settings, keys, producer
+        As everywhere.
+    end
+        Asked with topic and partition: the offset after the last one there, and when Kafka said so (ms); None if it has not.
+    """
+
+    def __init__(self, settings: Settings, keys: Keys, producer: Producer, end: End) -> None:
+        self._keys, self._producer, self._end = keys, producer, end
+        self._patience_s = settings.produce_timeout_s
+        self._idle_ms = int(settings.idle_watermark_s * 1000)
+        self.rules = Rules(int(settings.label_window_s * 1000), settings.label_weights, settings.shown_kept)
+        self._books: dict[str, Book] = {}
+
+    async def begin(self, hold: Hold) -> Book:
+        """The book of a hold, with nothing left to produce; called first in every turn of the slot.
+
+        Raises StoreUnavailableError, FencedError, ProduceFailedError.
+        """
+        book = self._books.get(hold.name)
+        if book is None or book.hold is not hold:
+            due = DueQueue(await hold.slot.fields(self._keys.due(hold.name)))
+            [outbox] = await hold.slot.read([self._keys.outbox(hold.name)])
+            book = self._books[hold.name] = Book(hold, due, _unpack_outbox(outbox))
+            metrics.IMPRESSIONS_PENDING.labels(hold.name[1:]).set(len(due))
+        await self.flush(book)
+        book.members, book.changed, book.examples = {}, {}, []
+        return book
+
+    def forget(self, hold: Hold) -> None:
+        """What is in the process may not be what is in the store: `begin` will read anew. Called after any failure."""
+        self._books.pop(hold.name, None)
+
+    async def flush(self, book: Book) -> None:
+        """Produce what the store's outbox holds, and wait for the acknowledgements."""
+        if book.outbox:
+            await self._producer.send_all(book.outbox, self._patience_s)
+            book.outbox = []
+
+    def wanted(self, book: Book, events: Iterable[object]) -> list[str]:
+        """Members whose `Shown` the events need. While there are no impressions at all, no action needs any."""
+        live = self._has_impressions(book)
+        return list(dict.fromkeys(
+            event.member_id
+            for event in events
+            if isinstance(event, Impression | ImpressionSeen)
+            or (isinstance(event, JobEvent) and (live or event.request_id) and labels.check_of(event) is not None)
+        ))  # fmt: skip
+
+    def load(self, book: Book, members: Sequence[str], values: Sequence[bytes | None]) -> None:
+        """Take over the stored values of `members`."""
+        book.members = {member: unpack(value) for member, value in zip(members, values, strict=True)}
+
+    def act(self, book: Book, source: tuple[str, str, int, int], event: JobEvent) -> bool:
+        """Fold an action that is no duplicate; whether its label is taken care of, so that no sample is needed."""
+        action, shown = labels.check_of(event), book.members.get(event.member_id)
+        if action is None or shown is None:
+            return False
+        found = labels.act(shown, event, action, _source(*source), self.rules)
+        book.changed[event.member_id] = None
+        book.examples += found.examples
+        if found.matched:
+            return True
+        if event.request_id is None:
+            return False
+        # It names an answer. Where the impressions of its time are still to be read, that one will come.
+        now = _now_ms()
+        read_to = self._input(book, IMPRESSIONS).come_to(now, 0)
+        held = read_to < min(event.occurred_at, now) - self._idle_ms
+        if held:
+            metrics.LABELS_HELD.inc()
+        return held
+
+    def show(self, book: Book, source: tuple[str, str, int, int], impression: Impression) -> None:
+        """Fold an impression."""
+        member = impression.member_id
+        made = labels.show(book.members[member], impression, _source(*source), self.rules)
+        if made.duplicate:
+            metrics.IMPRESSIONS_REPEATED.inc()
+            return
+        book.changed[member] = None
+        book.examples += made.examples
+        if made.dropped:
+            metrics.IMPRESSIONS_DROPPED.labels("too_many").inc(made.dropped)
+        if made.kept:
+            closes_at = min(impression.served_at, _now_ms()) + self.rules.window_ms
+            book.due.add(Due(source[3], member, impression.request_id, closes_at))
+        else:
+            metrics.IMPRESSIONS_DROPPED.labels("unusable").inc()
+
+    def see(self, book: Book, seen: ImpressionSeen) -> None:
+        """Fold what a client reports as seen."""
+        if labels.see(book.members[seen.member_id], seen):
+            book.changed[seen.member_id] = None
+
+    def erase(self, book: Book, member: str) -> None:
+        """Forget what an erased member was shown."""
+        book.members[member] = Shown()
+        book.changed[member] = None
+
+    def writes(self, book: Book) -> list[Write]:
+        """What to commit of this turn, the outbox among it; `flush` is due right after the commit."""
+        made: list[Write] = []
+        for member in book.changed:
+            key, shown = self._keys.shown(member), book.members[member]
+            empty = not (shown.lists or shown.acted or shown.early)
+            made.append(Delete(key) if empty else Put(key, pack(shown), self._lifetime_s(shown)))
+        made += book.due.writes(self._keys.due(book.hold.name))
+        book.outbox = [
+            Record(topic="training-examples", key=example.member_id.encode(), value=codecs.encode(example))
+            for example in book.examples
+        ]
+        outbox_key = self._keys.outbox(book.hold.name)
+        if book.outbox:
+            made.append(Put(outbox_key, _pack_outbox(book.outbox)))
+            book.stored = True
+        elif book.stored and made:  # all of it has been acknowledged: the turn began with that
+            made.append(Delete(outbox_key))
+            book.stored = False
+        return made
+
+    def committed(self, book: Book) -> None:
+        """What `writes` named is in the store now."""
+        for example in book.examples:
+            metrics.LABELS.labels(example.kind).inc()
+            if example.kind == "correction":
+                metrics.CORRECTIONS.inc(sum(weight < 0 for weight in example.weights))
+        metrics.IMPRESSIONS_PENDING.labels(book.hold.name[1:]).set(len(book.due))
+
+    def folded(self, book: Book, topic: str, records: Sequence[Consumed], events: Iterable[tuple[int, object]]) -> None:
+        """Records of `topic` are in the state now: its event time moves on."""
+        stamps = {record.offset: record.timestamp for record in records}
+        latest = book.folded.get(topic, 0)
+        for offset, event in events:
+            if isinstance(event, Event | Impression):
+                at = event.served_at if isinstance(event, Impression) else event.occurred_at
+                latest = max(latest, min(at, stamps[offset]))
+        book.folded[topic] = latest
+
+    async def close(self, hold: Hold) -> bool:
+        """Close some impressions whose window has passed, in a transaction of their own; whether there may be more.
+
+        Called with the hold's turn. Raises as `begin` does; then `forget` is due.
+        """
+        book = await self.begin(hold)
+        partition = int(hold.name[1:])
+        now = _now_ms()
+        mark = watermark.watermark((self._input(book, topic) for topic in watermark.TOPICS), now, self._idle_ms)
+        metrics.WATERMARK_LAG.labels(partition).set((now - mark) / 1000 if mark else float("inf"))
+        due = book.due.head(mark, _AT_ONCE)
+        if not due:
+            return False
+        members = list(dict.fromkeys(each.member_id for each in due))
+        self.load(book, members, await hold.slot.read([self._keys.shown(member) for member in members]))
+        topic_id = hold.topic_ids[IMPRESSIONS]
+        for each in due:
+            shown = book.members[each.member_id]
+            if shown.find(each.request_id) is None:
+                continue  # the member was erased, or has been shown too much since
+            source = Source(CLOSED, topic_id, partition, each.offset)
+            example = labels.close(shown, each.member_id, each.request_id, each.closes_at, source)
+            book.changed[each.member_id] = None
+            if example is not None:
+                book.examples.append(example)
+        book.due.drop(len(due))
+        FAULTS.reach("before-commit", CLOSED)
+        await hold.slot.commit(self.writes(book))
+        FAULTS.reach("after-commit", CLOSED)
+        self.committed(book)
+        await self.flush(book)
+        return len(due) == _AT_ONCE
+
+    def _input(self, book: Book, topic: str) -> Input:
+        hold, folded_at = book.hold, book.folded.get(topic, 0)
+        told = self._end(topic, int(hold.name[1:])) or hold.ends.get(topic)
+        if told is None:
+            return Input(folded_at, 0, at_end=False)
+        end, told_at = told
+        return Input(folded_at, told_at, hold.reached(topic) >= end)
+
+    def _has_impressions(self, book: Book) -> bool:
+        told = self._end(IMPRESSIONS, int(book.hold.name[1:])) or book.hold.ends.get(IMPRESSIONS)
+        return told is None or told[0] > 0
+
+    def _lifetime_s(self, shown: Shown) -> int:
+        """Nothing of a member who left stays for good; what waits outlives a long outage, the rest a late check."""
+        if shown.waits:
+            return 7 * _DAY_S
+        return max(2 * self.rules.window_ms // 1000, _HOUR_S) if shown.lists else _DAY_S
+
+
+def _source(topic: str, topic_id: str, partition: int, offset: int) -> Source:
+    return Source(f"{topic}#labels", topic_id, partition, offset)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _pack_outbox(records: Sequence[Record]) -> bytes:
+    return b"\x01" + msgspec.msgpack.encode([(record.key, record.value) for record in records])
+
+
+def _unpack_outbox(value: bytes | None) -> list[Record]:
+    if value is None:
+        return []
+    if value[:1] != b"\x01":
+        raise ValueError(f"the outbox has format {value[:1]!r}, this version reads 1")
+    pairs = msgspec.msgpack.decode(value[1:], type=list[tuple[bytes, bytes]])
+    return [Record(topic="training-examples", key=key, value=value) for key, value in pairs]

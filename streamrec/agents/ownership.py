@@ -1,0 +1,211 @@
+"""Who may write which slot, and from where each input is read on.
+
+On assignment the worker takes the slot of every partition it was given (so that the owner before it cannot write any more),
+reads the positions stored beside the state, and holds them against the log: a topic that was created anew, or a log that no
+longer holds what comes next, is explained and never skipped.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from faust.types import TP
+
+from streamrec import metrics
+from streamrec.kafka.admin import Admin
+from streamrec.stores.base import PutFields, Slot, Store, Write
+from streamrec.stores.keys import Keys
+from streamrec.stores.positions import Mark, Position, pack, unpack
+
+log = logging.getLogger(__name__)
+
+SlotName = Callable[[str, int], str]
+TopicIds = Callable[[Sequence[str]], Awaitable[Mapping[str, str]]]
+Watermarks = Callable[[Sequence[TP]], Awaitable[Mapping[TP, tuple[int, int]]]]
+
+
+def watermarks_by(admin: Admin) -> Watermarks:
+    """Ask Kafka's admin interface, in a thread of its own: it blocks."""
+
+    async def watermarks(partitions: Sequence[TP]) -> Mapping[TP, tuple[int, int]]:
+        bounds = await asyncio.to_thread(admin.bounds, sorted({tp.topic for tp in partitions}))
+        return {tp: bounds[tp.topic, tp.partition] for tp in partitions}
+
+    return watermarks
+
+
+class MismatchError(Exception):
+    """The stored position does not fit the log: going on would lose or repeat events. The message says what to do."""
+
+
+class Hold:
+    """One slot in the hands of this process, with the positions and marks that go with its state."""
+
+    def __init__(self, name: str, slot: Slot, keys: Keys, topic_ids: Mapping[str, str]) -> None:
+        self.name, self.slot, self.lost = name, slot, False
+        self.topic_ids = topic_ids
+        self.turn = asyncio.Lock()  # a slot is not safe for concurrent use: batches and closings take turns
+        self.starts: dict[str, int] = {}  # topic -> offset from which it is read since the slot was taken
+        self.ends: dict[
+            str, tuple[int, int]
+        ] = {}  # topic -> the offset after its last one then, and when that was (ms)
+        self._positions_key, self._marks_key = keys.positions(name), keys.marks(name)
+        self._positions: dict[str, Position] = {}
+        self.marks: dict[str, Mark] = {}
+
+    async def load(self) -> None:
+        """Read positions and marks from the store: on assignment, and after a commit whose outcome is unknown."""
+        stored = await self.slot.fields(self._positions_key)
+        self._positions = {topic: unpack(Position, value) for topic, value in stored.items()}
+        stored = await self.slot.fields(self._marks_key)
+        self.marks = {source: unpack(Mark, value) for source, value in stored.items()}
+
+    def position(self, topic: str) -> Position | None:
+        """Where `topic` is read on, or None if nothing of it has been read."""
+        return self._positions.get(topic)
+
+    def resume(self, topic: str, position: Position) -> None:
+        """Read `topic` on from `position` instead of the stored one: the state was restored from a copy."""
+        self._positions[topic] = position
+
+    def next_offset(self, topic: str) -> int:
+        """First offset of `topic` that is not in the state."""
+        position = self._positions.get(topic)
+        return position.next_offset if position else 0
+
+    def reached(self, topic: str) -> int:
+        """The offset up to which everything that the log still holds of `topic` is in the state."""
+        return max(self.next_offset(topic), self.starts.get(topic, 0))
+
+    async def commit(self, writes: Sequence[Write], position_of: tuple[str, int], marks: Mapping[str, Mark]) -> None:
+        """Write state, the position that it accounts for, and the marks, in one fenced transaction.
+
+        Raises
+        ------
+        FencedError
+            Another process owns the slot now; nothing was written.
+        StoreUnavailableError
+            It is unknown whether the transaction happened: `load` before going on.
+        """
+        topic, next_offset = position_of
+        position = Position(self.topic_ids[topic], next_offset)
+        ledger: list[Write] = [PutFields(self._positions_key, {topic: pack(position)})]
+        if marks:
+            ledger.append(PutFields(self._marks_key, {source: pack(mark) for source, mark in marks.items()}))
+        await self.slot.commit([*writes, *ledger])
+        self._positions[topic] = position
+        self.marks.update(marks)
+
+
+def check(tp: TP, position: Position | None, topic_id: str, low: int, high: int) -> int:
+    """Next offset to read of `tp`, whose log holds offsets from `low` up to but not including `high`.
+
+    Raises
+    ------
+    MismatchError
+        The position is of another topic of the same name, or outside the log.
+
+    Examples
+    --------
+    >>> check(TP("job-views", 0), None, "id", 5, 9), check(TP("job-views", 0), Position("id", 9), "id", 5, 9)
+    (5, 9)
+    """
+    where = f"{tp.topic}/{tp.partition}"
+    remedy = (
+        "run `streamrec doctor` for the whole picture; to start over, empty Redis or set another STREAMREC_NAMESPACE"
+    )
+    if position is None:
+        return low
+    if position.topic_id != topic_id:
+        raise MismatchError(
+            f"{where}: the state was built from a topic with id {position.topic_id}, this one has id {topic_id}: it was "
+            f"created anew, so its offsets mean other events; {remedy}"
+        )
+    if position.next_offset < low:
+        raise MismatchError(
+            f"{where}: the state ends at offset {position.next_offset}, the log starts at {low}: "
+            f"{low - position.next_offset} records are gone; {remedy}"
+        )
+    if position.next_offset > high:
+        raise MismatchError(
+            f"{where}: the state ends at offset {position.next_offset}, the log ends at {high}: the broker lost records "
+            f"that are in the state; {remedy}"
+        )
+    return position.next_offset
+
+
+class Ownership:
+    """The slots that this process holds.
+
+    Parameters
+    ----------
+    store, keys
+        Where state lives.
+    slot_name
+        Slot that a partition of a topic feeds, such as ``m3``.
+    topic_ids, watermarks
+        Ask Kafka for the ids of topics, and for the first offset of partitions and the one after the last.
+    prepare
+        Called with each hold when its positions have been read, before they are held against the log.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        keys: Keys,
+        slot_name: SlotName,
+        topic_ids: TopicIds,
+        watermarks: Watermarks,
+        prepare: Callable[[Hold], Awaitable[None]] | None = None,
+    ) -> None:
+        self._store, self._keys, self.slot_name = store, keys, slot_name
+        self._topic_ids, self._watermarks, self._prepare = topic_ids, watermarks, prepare
+        self._holds: dict[str, Hold] = {}
+
+    def hold(self, topic: str, partition: int) -> Hold | None:
+        """The hold on the slot that this partition feeds, or None if it was not assigned or has been lost."""
+        hold = self._holds.get(self.slot_name(topic, partition))
+        return None if hold is None or hold.lost else hold
+
+    def holds(self) -> list[Hold]:
+        """All holds that have not been lost."""
+        return [hold for hold in self._holds.values() if not hold.lost]
+
+    async def take(self, assigned: set[TP]) -> dict[TP, int]:
+        """Take the slots of `assigned`, letting go of all others; next offset to read of each partition.
+
+        Raises
+        ------
+        MismatchError
+            See `check`.
+        StoreUnavailableError
+            The store does not answer.
+        """
+        for hold in self._holds.values():
+            await hold.slot.close()
+        self._holds.clear()
+        partitions = sorted(assigned)
+        ids = await self._topic_ids(sorted({tp.topic for tp in partitions}))
+        for name in sorted({self.slot_name(*tp) for tp in partitions}):
+            hold = Hold(name, await self._store.take(name), self._keys, ids)
+            await hold.load()
+            if self._prepare is not None:
+                await self._prepare(hold)
+            self._holds[name] = hold
+        told_at = time.time_ns() // 1_000_000
+        bounds = await self._watermarks(partitions)
+        offsets = {}
+        for tp in partitions:
+            hold = self._holds[self.slot_name(*tp)]
+            offsets[tp] = check(tp, hold.position(tp.topic), ids[tp.topic], *bounds[tp])
+            hold.starts[tp.topic], hold.ends[tp.topic] = offsets[tp], (bounds[tp][1], told_at)
+            metrics.POSITION.labels(tp.topic, tp.partition).set(offsets[tp])
+        log.info("took %s", ", ".join(sorted(self._holds)) or "nothing")
+        return offsets
+
+    async def close(self) -> None:
+        """Let go of everything."""
+        for hold in self._holds.values():
+            await hold.slot.close()
+        self._holds.clear()

@@ -1,0 +1,281 @@
+"""The trainer: learns from ``training-examples``, in order, and keeps a snapshot with the position that it learned up to.
+
+What the model knows is a replay of that topic: a snapshot and its position are one transaction, so that a trainer that died
+goes on exactly where its last snapshot ends. Redis holds the snapshot that counts; the copy on disk spares a long replay when
+Redis has lost its data while the log is still the same.
+"""
+
+import asyncio
+import importlib.metadata
+import logging
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar, Final
+
+import prometheus_client
+
+from streamrec import codecs, metrics, topics
+from streamrec.agents.app import StreamApp, check_topics
+from streamrec.agents.app import run as run_app
+from streamrec.agents.base import OwnerAgent, attach
+from streamrec.agents.dead_letters import dead_letter
+from streamrec.agents.derived import is_applied
+from streamrec.agents.faults import FAULTS
+from streamrec.agents.ownership import Hold, Ownership, watermarks_by
+from streamrec.agents.transport import Record as Consumed
+from streamrec.events import Rejected, TrainingExample
+from streamrec.features.library import FEATURE_SET, feature_names
+from streamrec.kafka.admin import Admin
+from streamrec.kafka.producer import Producer, Record
+from streamrec.models import card as cards
+from streamrec.models import snapshot as snapshots
+from streamrec.models.base import InvalidExampleError, Scored
+from streamrec.models.job_check import JobCheck
+from streamrec.models.measures import DATA
+from streamrec.models.snapshot import LearnedPosition, OtherModelError, Snapshot, UnreadableSnapshotError
+from streamrec.settings import Settings
+from streamrec.stores.base import FencedError, Put, StoreUnavailableError
+from streamrec.stores.keys import MODEL_SLOT, Keys
+from streamrec.stores.positions import Mark, Position
+from streamrec.stores.redis import RedisStore
+
+log = logging.getLogger(__name__)
+
+TOPIC: Final = "training-examples"
+_BREATHE_EVERY: Final = 64  # examples learned between two chances for the rest of the process
+_MEASURE_EVERY_S: Final = 1.0  # the figures of all surfaces take a millisecond
+CODE_VERSION: Final = importlib.metadata.version("streamrec")
+
+
+class TrainerAgent(OwnerAgent):
+    """Owns the slot ``model``: one River model, its snapshot, and the marks of the sources that it has learned from."""
+
+    topics: ClassVar[tuple[str, ...]] = (TOPIC,)
+
+    def __init__(self, settings: Settings, keys: Keys, producer: Producer) -> None:
+        self._settings, self._keys, self._producer = settings, keys, producer
+        self._copy = Path(settings.data_dir) / "models" / f"{JobCheck.name}.snapshot"
+        self._hold: Hold | None = None
+        self._measured_at = float("-inf")
+        self._turn = asyncio.Lock()  # a snapshot is taken between two batches, never within one
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self._model = JobCheck(FEATURE_SET, feature_names())
+        self._marks: dict[str, Mark] = {}
+        self._next_offset = self._version = 0
+        self._saved_examples = -1
+
+    async def prepare(self, hold: Hold) -> None:
+        """Take up the newest snapshot: Redis' own or, if Redis has none, the copy on disk if it is of this very log."""
+        async with self._turn:
+            self._hold = hold
+            self._begin_anew()
+            [stored] = await hold.slot.read([self._keys.model(JobCheck.name)])
+            if stored is not None:
+                self._restore(snapshots.unpack(stored), hold)
+            elif (copy := self._read_copy()) is not None and _is_of(copy, hold.topic_ids[TOPIC]):
+                self._restore(copy, hold)
+                log.warning("the store has no model: went on from the copy in %s", self._copy)
+
+    def _restore(self, snapshot: Snapshot, hold: Hold) -> None:
+        snapshots.restore(self._model, snapshot)
+        [position] = snapshot.positions
+        self._version, self._next_offset = snapshot.version, position.next_offset
+        self._marks = {
+            source: Mark(topic_id, *mark)
+            for name, mark in snapshot.marks.items()
+            for source, _, topic_id in [name.rpartition("@")]
+        }
+        self._saved_examples = self._model.examples
+        hold.resume(TOPIC, Position(position.topic_id, position.next_offset))
+        log.info("went on from snapshot %d, %d examples", snapshot.version, snapshot.examples)
+
+    async def handle(self, hold: Hold, topic: str, partition: int, records: Sequence[Consumed]) -> None:  # noqa: ARG002
+        """Learn what is new in the records; a snapshot commits it, within `snapshot_interval_s`."""
+        async with self._turn:
+            letters: list[Record] = []
+            for number, record in enumerate(records):
+                if record.offset >= self._next_offset:
+                    self._learn(topic, partition, record, letters)
+                if number % _BREATHE_EVERY == _BREATHE_EVERY - 1:
+                    await asyncio.sleep(0)
+            await self._producer.send_all(letters, self._settings.produce_timeout_s)
+            self._next_offset = max(self._next_offset, records[-1].offset + 1)
+        if time.monotonic() >= self._measured_at + _MEASURE_EVERY_S:
+            self._measure()
+
+    def _learn(self, topic: str, partition: int, record: Consumed, letters: list[Record]) -> None:
+        now_ms = time.time_ns() // 1_000_000
+        decoded = codecs.decode_record(
+            "TrainingExample", record.key, record.value, now_ms, self._settings.clock_skew_ms, tombstones=False
+        )
+        if isinstance(decoded, Rejected):
+            letters.append(dead_letter(topic, partition, record, decoded, now_ms))
+            return
+        assert isinstance(decoded, TrainingExample)  # noqa: S101 - the record's name above
+        source = f"{decoded.source_topic}/{decoded.source_partition}"
+        place = (decoded.source_topic_id, decoded.source_offset, decoded.source_index)
+        if is_applied(self._marks.get(source), *place):
+            metrics.SKIPPED.labels(topic).inc()
+            return
+        self._marks[source] = Mark(*place)
+        try:
+            scored = self._model.learn(decoded)
+        except InvalidExampleError as error:
+            letters.append(dead_letter(topic, partition, record, Rejected("invalid_example", str(error)), now_ms))
+            return
+        _count(scored)
+
+    async def snapshot(self) -> None:
+        """Commit the model with its position, if it has learned anything since; then the copy on disk.
+
+        Raises
+        ------
+        FencedError
+            Another trainer has taken over.
+        StoreUnavailableError
+            The store does not answer; what was learned is still in memory, and in the log.
+        """
+        async with self._turn:
+            self._measure()
+            hold = self._hold
+            if hold is None or hold.lost or self._saved_examples == self._model.examples:
+                return
+            with metrics.SNAPSHOT_SECONDS.labels(JobCheck.name).time():
+                taken = self._take(hold)
+                packed = snapshots.pack(taken)
+                FAULTS.reach("before-commit", TOPIC)
+                version = str(self._version + 1).encode()
+                writes = [
+                    Put(self._keys.model(JobCheck.name), packed),
+                    Put(self._keys.model_version(JobCheck.name), version),
+                ]
+                await hold.commit(writes, (TOPIC, self._next_offset), {})
+                FAULTS.reach("after-commit", TOPIC)
+                self._version += 1
+                self._saved_examples = self._model.examples
+            await asyncio.to_thread(self._write_copy, packed, taken)
+            metrics.SNAPSHOT_TIME.labels(JobCheck.name).set_to_current_time()
+
+    def _take(self, hold: Hold) -> Snapshot:
+        position = LearnedPosition(TOPIC, hold.topic_ids[TOPIC], 0, self._next_offset)
+        # The topic's id goes into the name of the source, so that a snapshot says all that a mark says.
+        marks = {f"{source}@{mark.topic_id}": (mark.offset, mark.index) for source, mark in self._marks.items()}
+        return snapshots.take(
+            self._model, version=self._version + 1, now=time.time_ns() // 1_000_000, code_version=CODE_VERSION,
+            positions=(position,), marks=marks,
+        )  # fmt: skip
+
+    def _write_copy(self, packed: bytes, taken: Snapshot) -> None:
+        """The copy on disk, and beside it the card that says what it is, for people (.md) and programs (.json)."""
+        write_atomically(self._copy, packed)
+        card = cards.card(taken)
+        write_atomically(self._copy.with_suffix(".card.md"), cards.as_markdown(card).encode())
+        write_atomically(self._copy.with_suffix(".card.json"), cards.as_json(card))
+
+    def _read_copy(self) -> Snapshot | None:
+        try:
+            return snapshots.unpack(self._copy.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, UnreadableSnapshotError) as error:
+            log.warning("the copy of the model in %s cannot be used: %s", self._copy, error)
+            return None
+
+    def _measure(self) -> None:
+        self._measured_at = time.monotonic()
+        name, measures = JobCheck.name, self._model.measures
+        for data in DATA:
+            for surface in ("", *measures.surfaces(data)):
+                running = measures.of(data, surface)
+                if not running.rows:
+                    continue
+                labels = (name, data, surface) if surface else (name, data)
+                for by_surface, overall, value in (
+                    (metrics.SURFACE_LOG_LOSS, metrics.LOG_LOSS, running.log_loss),
+                    (metrics.SURFACE_BASE_LOG_LOSS, metrics.BASE_LOG_LOSS, running.constant_log_loss),
+                    (metrics.SURFACE_AUC, metrics.AUC, running.auc),
+                    (metrics.SURFACE_CALIBRATION_ERROR, metrics.CALIBRATION_ERROR, running.calibration_error),
+                ):
+                    (by_surface if surface else overall).labels(*labels).set(value)
+        for surface, rate in measures.hits.items():
+            if not rate.lists:
+                continue
+            gauge = metrics.SURFACE_HIT_RATE.labels(name, surface) if surface else metrics.HIT_RATE.labels(name)
+            gauge.set(rate.recent)
+        metrics.CALIBRATED.labels(name).set(self._model.calibrated)
+
+
+def _is_of(snapshot: Snapshot, topic_id: str) -> bool:
+    return [position.topic_id for position in snapshot.positions] == [topic_id]
+
+
+def _count(scored: Scored) -> None:
+    metrics.EXAMPLES.labels(JobCheck.name, scored.kind).inc()
+    learned = scored.weights > 0.0
+    positives = int((learned & (scored.labels > 0.0)).sum())
+    metrics.ROWS.labels(JobCheck.name, "positive").inc(positives)
+    metrics.ROWS.labels(JobCheck.name, "negative").inc(int(learned.sum()) - positives)
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that a reader, or a crash at any moment, finds the old content or the new, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    with partial.open("wb") as output:
+        output.write(content)
+        output.flush()
+        os.fsync(output.fileno())
+    partial.replace(path)
+
+
+def build(settings: Settings) -> StreamApp:
+    """Wire the trainer's app; nothing is connected yet."""
+    keys = Keys(settings.namespace, settings.partitions)
+    store = RedisStore(settings.redis, keys)
+    app = StreamApp("trainer", settings)
+    admin = Admin(settings)
+    agent = TrainerAgent(settings, keys, Producer(settings))
+
+    async def topic_ids(names: Sequence[str]) -> dict[str, str]:
+        return await asyncio.to_thread(admin.topic_ids, names)
+
+    app.ownership = Ownership(
+        store, keys, lambda _topic, _partition: MODEL_SLOT, topic_ids, watermarks_by(admin), agent.prepare
+    )
+    attach(app, agent, "trainer")
+
+    async def save() -> None:
+        try:
+            await agent.snapshot()
+        except FencedError:
+            print("streamrec trainer: another trainer has taken over; this one stops", file=sys.stderr)
+            app.halt(1)
+        except StoreUnavailableError as error:
+            log.warning("the snapshot waits: %s", error)
+        else:
+            if (hold := app.ownership.hold(TOPIC, 0)) is not None and hold.position(TOPIC) is not None:
+                app.advance(TOPIC, 0, hold.next_offset(TOPIC))
+
+    async def save_last(_app: StreamApp, **_ignored: object) -> None:
+        await save()
+
+    app.timer(interval=settings.snapshot_interval_s)(save)
+    app.on_before_shutdown.connect(save_last)
+    return app
+
+
+def run(settings: Settings) -> int:
+    """Run the trainer until SIGTERM or SIGINT; exit codes as those of `agents.worker.run`."""
+    if code := check_topics("trainer", settings, {TOPIC: topics.load()[TOPIC]}):
+        return code
+    prometheus_client.start_http_server(settings.trainer_metrics_port, settings.metrics_host)
+    try:
+        return run_app(build(settings))
+    except (UnreadableSnapshotError, OtherModelError) as error:
+        print(f"streamrec trainer: {error}", file=sys.stderr)
+        return 2

@@ -1,0 +1,97 @@
+"""The worker: the member agent, the job agent, and the lists of members who acted, in one process.
+
+Run as many as there are cores; Kafka spreads the partitions over them. The topics of one partition number go to one worker
+together, since Faust's assignor keeps topics of equal partition counts together.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from typing import Final
+
+import prometheus_client
+
+from streamrec import topics
+from streamrec.agents.app import StreamApp, check_topics
+from streamrec.agents.app import run as run_app
+from streamrec.agents.base import attach
+from streamrec.agents.jobs import JOB_TOPICS, JobAgent
+from streamrec.agents.labels import Labels
+from streamrec.agents.members import MemberAgent
+from streamrec.agents.ownership import Ownership, watermarks_by
+from streamrec.agents.recommender import Recommender
+from streamrec.kafka.admin import Admin
+from streamrec.kafka.producer import Producer
+from streamrec.settings import Settings
+from streamrec.stores.keys import Keys
+from streamrec.stores.redis import RedisStore
+from streamrec.stores.serving import Serving
+
+log = logging.getLogger(__name__)
+
+_TABLE_PATIENCE_S: Final = 60.0
+_CLOSE_EVERY_S: Final = 1.0
+
+
+def clock_ms() -> int:
+    """Now, in ms since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+def slot_name(topic: str, partition: int) -> str:
+    """Slot that a partition feeds: what members do feeds ``m0``, ``m1``, …, what happens to jobs ``j0``, ``j1``, ….
+
+    Examples
+    --------
+    >>> slot_name("job-views", 3), slot_name("job-postings", 0)
+    ('m3', 'j0')
+    """
+    return f"{'j' if topic in JOB_TOPICS else 'm'}{partition}"
+
+
+def build(settings: Settings) -> StreamApp:
+    """Wire the worker's app; nothing is connected yet."""
+    specs = topics.load()
+    keys = Keys(settings.namespace, settings.partitions)
+    store = RedisStore(settings.redis, keys)
+    serving = Serving(store, keys, settings, clock_ms)
+    producer = Producer(settings)
+    recommender = Recommender(serving, keys, settings)
+    app = StreamApp("worker", settings)
+    admin = Admin(settings)
+
+    async def topic_ids(names: Sequence[str]) -> dict[str, str]:
+        # On every assignment, once the table is there: examples of a backlog need the jobs that they are about.
+        async with asyncio.timeout(_TABLE_PATIENCE_S):
+            while not serving.loaded:  # noqa: ASYNC110 - a matter of milliseconds, once in a process
+                await asyncio.sleep(0.02)
+        return await asyncio.to_thread(admin.topic_ids, names)
+
+    app.ownership = Ownership(store, keys, slot_name, topic_ids, watermarks_by(admin))
+    labels = Labels(settings, keys, producer, app.end)
+    members = MemberAgent(settings, specs, keys, serving, producer, recommender.changed, labels)
+    attach(app, members, "members")
+    attach(app, JobAgent(settings, specs, keys, producer), "jobs")
+
+    async def close_windows() -> None:
+        await members.close_windows(app.ownership.holds())
+
+    app.timer(interval=_CLOSE_EVERY_S)(close_windows)
+    app.background = [serving.run, recommender.run]
+    return app
+
+
+def run(settings: Settings) -> int:
+    """Run a worker until SIGTERM or SIGINT.
+
+    Returns
+    -------
+    int
+        Exit code: 0; 1 after a failure that another try may mend; 2 for a fault of the topics; 3 for a position that does
+        not fit the log.
+    """
+    if code := check_topics("worker", settings, topics.load()):
+        return code
+    prometheus_client.start_http_server(settings.worker_metrics_port, settings.metrics_host)
+    return run_app(build(settings))

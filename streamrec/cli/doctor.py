@@ -1,0 +1,280 @@
+"""``streamrec doctor``: what is wrong, and what to do about it."""
+
+import json
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import click
+import msgspec
+
+from streamrec.cli.options import with_settings
+from streamrec.settings import Settings
+
+Level = Literal["ok", "warning", "broken"]
+
+_OLDEST_REDIS: Final = (6, 2)
+_MARKS: Final = {"ok": ("ok", "green"), "warning": ("warning", "yellow"), "broken": ("BROKEN", "red")}
+_LITTLE_DISK: Final = 200 * 2**20
+_PATIENCE_S: Final = 3.0
+_CLOCKS_APART_S: Final = 5.0
+_SHOWN: Final = 5  # partitions named of those with the same trouble
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One thing that was looked at; `remedy` is empty where nothing is to be done."""
+
+    level: Level
+    area: str
+    what: str
+    remedy: str = ""
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Look at everything, one finding after another; nothing is changed."""
+    import redis  # noqa: PLC0415 - here and below, so that --help is quick
+
+    from streamrec.kafka.admin import Admin  # noqa: PLC0415
+
+    admin: Any = Admin(settings, patience_s=_PATIENCE_S)
+    found: list[Finding] = [*_kafka(settings, admin)]
+    yield from found
+    kafka_answers = found[0].level != "broken"
+    client = redis.Redis.from_url(
+        settings.redis, socket_timeout=_PATIENCE_S, socket_connect_timeout=_PATIENCE_S, protocol=2
+    )
+    try:
+        client.ping()
+    except redis.RedisError as error:
+        yield Finding(
+            "broken", "redis", f"{settings.redis} does not answer: {error}", "start it, or set STREAMREC_REDIS"
+        )
+        redis_answers = False
+    else:
+        redis_answers = True
+        yield from _redis(client)
+        yield from _slots(settings, client)
+    if kafka_answers and redis_answers:
+        yield from _positions(settings, admin, client)
+    yield from _services(settings)
+    if redis_answers:
+        yield from _model(settings, client)
+    yield from _disk(settings)
+
+
+def _kafka(settings: Settings, admin: Any) -> Iterator[Finding]:
+    from streamrec.topics import DEAD_LETTERS, load  # noqa: PLC0415
+
+    try:
+        admin.partitions()
+        yield Finding("ok", "kafka", f"{settings.kafka} answers")
+        problems = admin.check(load())
+        for problem in problems:
+            yield Finding("broken", f"topic {problem.topic}", problem.what, problem.remedy)
+        if not problems:
+            yield Finding(
+                "ok", "topics", f"all {len(load())} are there, {settings.partitions} partitions each where it matters"
+            )
+        if letters := sum(high - low for low, high in admin.watermarks(DEAD_LETTERS).values()):
+            what = f"{letters:,} records could not be used"
+            yield Finding("warning", "dead letters", what, "streamrec dead-letters list says why")
+    except admin.ERRORS as error:
+        yield Finding("broken", "kafka", str(error), "start it, or set STREAMREC_KAFKA to its bootstrap servers")
+
+
+def _redis(client: Any) -> Iterator[Finding]:
+    import redis  # noqa: PLC0415
+
+    info = client.info()
+    version = info["redis_version"]
+    if tuple(int(part) for part in version.split(".")[:2]) < _OLDEST_REDIS:
+        yield Finding("broken", "redis", f"version {version} is too old", "use Redis 6.2 or later")
+    else:
+        yield Finding("ok", "redis", f"version {version} answers")
+    if info.get("role") != "master":
+        yield Finding("broken", "redis", "it is a replica and takes no writes", "set STREAMREC_REDIS to the primary")
+    try:
+        policy = client.config_get("maxmemory-policy").get("maxmemory-policy")
+        saves = client.config_get("save").get("save")
+    except redis.RedisError:
+        yield Finding("warning", "redis", "its configuration may not be read (a managed service?)",
+                      "make sure that maxmemory-policy is noeviction and that it persists")  # fmt: skip
+    else:
+        yield from _memory(info, policy)
+        if not saves and not info.get("aof_enabled"):
+            yield Finding("warning", "redis", "it keeps nothing on disk: state and model are gone when it restarts",
+                          "CONFIG SET appendonly yes; lost state is built anew from what Kafka still holds")  # fmt: skip
+    if info.get("rdb_last_bgsave_status") == "err" or info.get("aof_last_write_status") == "err":
+        yield Finding("broken", "redis", "its last write to disk failed", "see its log; is the disk full?")
+    seconds, microseconds = client.time()
+    apart = time.time() - (seconds + microseconds / 1e6)
+    if abs(apart) > _CLOCKS_APART_S:
+        yield Finding("broken", "clock", f"this machine's clock is {apart:+.0f} s off Redis' machine's",
+                      "keep both by NTP: ages and decayed counts depend on it")  # fmt: skip
+    else:
+        yield Finding("ok", "clock", f"within {max(abs(apart), 0.1):.1f} s of Redis' machine")
+
+
+def _memory(info: dict[str, Any], policy: str | None) -> Iterator[Finding]:
+    limit, used = int(info.get("maxmemory", 0)), int(info["used_memory"])
+    if policy != "noeviction":
+        yield Finding("broken" if limit else "warning", "redis", f"maxmemory-policy is {policy}: state may be evicted silently",
+                      "CONFIG SET maxmemory-policy noeviction")  # fmt: skip
+    if limit and used > 0.9 * limit:
+        what = f"{used / limit:.0%} of its maxmemory is in use; beyond it writes are refused"
+        yield Finding("warning", "redis", what, "raise maxmemory")
+
+
+def _slots(settings: Settings, client: Any) -> Iterator[Finding]:
+    from streamrec.stores.keys import Keys  # noqa: PLC0415
+
+    keys = Keys(settings.namespace, settings.partitions)
+    beyond = [
+        slot for slot in (f"m{settings.partitions}", f"j{settings.partitions}") if client.exists(keys.epoch(slot))
+    ]
+    if beyond:
+        what = f"Redis holds a slot {beyond[0]}: the state was built with more than {settings.partitions} partitions"
+        yield Finding(
+            "broken", "state", what,
+            "set partitions to what it was; or start over under another STREAMREC_NAMESPACE",
+        )  # fmt: skip
+
+
+def _positions(settings: Settings, admin: Any, client: Any) -> Iterator[Finding]:
+    from streamrec.local import lag  # noqa: PLC0415
+    from streamrec.stores.keys import Keys  # noqa: PLC0415
+    from streamrec.stores.positions import UnreadablePositionError  # noqa: PLC0415
+
+    try:
+        inputs = lag.read(admin, client, Keys(settings.namespace, settings.partitions))
+        ids = {name: topic.id for name, topic in admin.describe(lag.consumed()).items()}
+    except UnreadablePositionError as error:
+        yield Finding("broken", "state", str(error), "upgrade streamrec here: a newer version wrote it")
+        return
+    except admin.ERRORS as error:
+        yield Finding("broken", "kafka", str(error), "see above")
+        return
+    wrong: dict[str, list[str]] = {}
+    for found in inputs:
+        if (misfit := lag.misfit(found, ids.get(found.topic, ""))) is not None:
+            wrong.setdefault(misfit, []).append(f"{found.topic}/{found.partition}")
+    for what, places in wrong.items():
+        named = ", ".join(places[:_SHOWN]) + (f" and {len(places) - _SHOWN} more" if len(places) > _SHOWN else "")
+        yield Finding("broken", "positions", f"{named}: {what}",
+                      "no worker goes on there, so that nothing is skipped silently. Start over with an empty Redis (or "
+                      "another STREAMREC_NAMESPACE): the state is built from what the log still holds")  # fmt: skip
+    if not wrong:
+        behind = sum(found.lag for found in inputs)
+        yield Finding("ok", "positions", f"state and log fit together; {behind:,} records are not in the state yet")
+
+
+def _services(settings: Settings) -> Iterator[Finding]:
+    from streamrec.local import scrape  # noqa: PLC0415
+    from streamrec.local.ports import is_free  # noqa: PLC0415
+
+    ports = {"worker": settings.worker_metrics_port, "trainer": settings.trainer_metrics_port}
+    for name, port in ports.items():
+        address = f"http://{settings.metrics_host}:{port}/metrics"
+        try:
+            samples = scrape.metrics(address, _PATIENCE_S)
+        except scrape.UnreachableError as error:
+            yield _away(name, str(error), is_free(port, settings.metrics_host), f"{name}_metrics_port")
+            continue
+        if samples.total("streamrec_fenced_total"):
+            what = "it has lost a slot to another one: are there two of it with the same partitions?"
+            yield Finding("warning", name, what, "harmless after a restart or rebalance; else stop the second one")
+        yield Finding("ok", name, f"answers at {address}")
+    address = f"http://{settings.lookup_host}:{settings.lookup_port}/health/ready"
+    try:
+        _, body = scrape.document(address, _PATIENCE_S)
+    except scrape.UnreachableError as error:
+        yield _away("lookup", str(error), is_free(settings.lookup_port, settings.lookup_host), "lookup_port")
+        return
+    if not isinstance(body, dict) or "missing" not in body:
+        what = f"something that is not streamrec answers at {address}"
+        yield Finding("broken", "lookup", what, "stop it, or choose another STREAMREC_LOOKUP_PORT")
+        return
+    for missing in body["missing"]:
+        level: Level = "broken" if body["status"] == "not_ready" else "warning"
+        yield Finding(level, "lookup", missing["detail"], "it mends itself once the cause, listed here too, is gone")
+    if not body["missing"]:
+        yield Finding("ok", "lookup", f"ready, knows {body['jobs']:,} jobs")
+
+
+def _away(name: str, error: str, free: bool, setting: str) -> Finding:
+    if free:
+        return Finding(
+            "broken", name, f"it does not run here ({error})", f"streamrec {name}, or streamrec up for all three"
+        )
+    what = f"something else than streamrec listens on its port, or it hangs ({error})"
+    return Finding("broken", name, what, f"stop that, or choose another port with STREAMREC_{setting.upper()}")
+
+
+def _model(settings: Settings, client: Any) -> Iterator[Finding]:
+    from streamrec.models.snapshot import UnreadableSnapshotError, unpack  # noqa: PLC0415
+    from streamrec.stores.keys import Keys  # noqa: PLC0415
+    from streamrec.stores.serving import MODEL  # noqa: PLC0415
+
+    value = client.get(Keys(settings.namespace, settings.partitions).model(MODEL))
+    if value is None:
+        yield Finding("warning", "model", "there is none yet: lists are ranked by popularity, text and place",
+                      "it comes with the first events, if worker and trainer run")  # fmt: skip
+        return
+    try:
+        snapshot = unpack(value)
+    except UnreadableSnapshotError as error:
+        yield Finding("broken", "model", str(error), "upgrade streamrec here, or let the trainer learn anew")
+        return
+    age_ms = time.time() * 1000 - snapshot.learned_at
+    if age_ms > settings.model_max_age_ms:
+        yield Finding("warning", "model", f"version {snapshot.version} is {age_ms / 60_000:.0f} min old",
+                      "if events arrive, see the trainer's log; without events it stays as it is")  # fmt: skip
+    else:
+        yield Finding(
+            "ok", "model", f"version {snapshot.version}, {age_ms / 1000:.0f} s old, {snapshot.examples:,} examples"
+        )
+
+
+def _disk(settings: Settings) -> Iterator[Finding]:
+    directory = Path(settings.data_dir).absolute()
+    there = next(parent for parent in (directory, *directory.parents) if parent.exists())
+    free = shutil.disk_usage(there).free
+    if free < _LITTLE_DISK:
+        what = f"{free / 2**20:.0f} MB are left for {directory}"
+        yield Finding("warning", "disk", what, "make room: copies of the model are written there")
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@with_settings
+def doctor(settings: Settings, as_json: bool) -> None:
+    """Say what is wrong with this installation, and what to do about it. Changes nothing.
+
+    Exit code 1 when something is broken; warnings alone leave it 0.
+
+    \b
+    Examples:
+      streamrec doctor
+      STREAMREC_KAFKA=kafka:9092 streamrec doctor --json
+    """
+    from rich.console import Console  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    console = Console(highlight=False, soft_wrap=True)
+    findings = []
+    for finding in examine(settings):
+        findings.append(finding)
+        if not as_json:
+            word, style = _MARKS[finding.level]
+            console.print(Text.assemble((f"{word:<8}", style), (f"{finding.area}: ", "bold"), finding.what))
+            if finding.remedy:
+                console.print(Text(f"        -> {finding.remedy}"))
+    broken = sum(finding.level == "broken" for finding in findings)
+    if as_json:
+        click.echo(json.dumps({"broken": broken, "findings": msgspec.to_builtins(findings)}))
+    else:
+        console.print(f"{broken} broken" if broken else "nothing is broken")
+    sys.exit(1 if broken else 0)

@@ -1,0 +1,209 @@
+"""``streamrec evaluate``: how well the system would have done on a log, without servers."""
+
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final, cast
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from streamrec.cli.logs import COLUMNS, MAP
+from streamrec.cli.options import with_settings
+from streamrec.cli.tables import new_table, show_table
+from streamrec.local.signals import StopSignals
+from streamrec.settings import Settings
+from streamrec.training.baselines import BASELINES
+from streamrec.training.evaluate import SYSTEM, Evaluation, Evaluator, Kind
+from streamrec.training.measures import METRICS, PARTS, SEGMENTS
+from streamrec.training.replay import Due, Replay
+from streamrec.training.report import page
+from streamrec.training.rows import BadRow, FileError
+
+_NONE: Final = "none"
+_SHOWN: Final = 20  # bad rows told in full; all are counted
+_LINE_EVERY_S: Final = 5.0  # of progress, without a terminal
+_PAINT_EVERY_S: Final = 0.1
+
+_FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.argument("file", type=_FILE)
+@click.option("--catalogue", metavar="FILE", type=_FILE, help="Jobs, as for streamrec replay.")
+@click.option("--members", metavar="FILE", type=_FILE, help="Members, as for streamrec replay.")
+@click.option(
+    "--candidates",
+    type=click.Choice(["seen", "catalogue"]),
+    default="seen",
+    show_default=True,
+    help="What is ranked: jobs that had an event before, or all that are posted and open (needs --catalogue).",
+)
+@click.option(
+    "--baseline",
+    "baselines",
+    metavar="NAME",
+    type=click.Choice([*BASELINES, _NONE]),
+    multiple=True,
+    help=f"What to compare with in the same pass: {', '.join(BASELINES)}, or {_NONE}. May be repeated; default all.",
+)
+@click.option("--columns", **COLUMNS)
+@click.option("--map", "event_names", **MAP)
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.option(
+    "--report",
+    metavar="FILE.html",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Write a page with tables and intervals; it needs nothing from elsewhere.",
+)
+@with_settings
+def evaluate(
+    settings: Settings, *, file: Path, catalogue: Path | None, members: Path | None, candidates: str,
+    baselines: tuple[str, ...], columns: dict[str, str], event_names: dict[str, str], as_json: bool,
+    report: Path | None,
+) -> None:  # fmt: skip
+    """Rank for each event of a log before learning it, and tell how high the job that the member chose came.
+
+    The log has the columns ts, user_id, item_id and event (.csv, also gzipped). Queries are events that are their
+    member's first with that job, but for dismissals; jobs that the member has touched are never candidates. Events of
+    the same second are all answered before any of them is learned. Ctrl-C ends the log early, with a result so far.
+
+    \b
+    Exit code: 0 (also with bad rows), 1 no event to ask for or a damaged file, 2 wrong usage, 130 Ctrl-C.
+
+    \b
+    Examples:
+      streamrec evaluate views.csv.gz
+      streamrec evaluate views.csv --catalogue jobs.csv --candidates catalogue --json
+      streamrec evaluate views.csv --baseline covisitation --baseline session_knn --report views.html
+    """
+    if candidates == "catalogue" and catalogue is None:
+        raise click.UsageError("--candidates catalogue ranks the jobs of --catalogue FILE: say which file that is")
+    if _NONE in baselines and len(set(baselines)) > 1:
+        raise click.UsageError(f"--baseline {_NONE} goes with no other")
+    names = [name for name in BASELINES if name in baselines or not baselines]
+    errors = Console(stderr=True, soft_wrap=True)
+
+    def tell(text: str) -> None:
+        errors.print(text, markup=False, highlight=False)
+
+    try:
+        replay = Replay(file, catalogue, members, event_names=event_names, columns=columns)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    for warning in replay.warnings:
+        tell(warning)
+    evaluator = Evaluator(cast(Kind, candidates), names, settings)
+    with StopSignals(kill=lambda: None) as signals, _progress(errors) as show:
+
+        def stop() -> bool:
+            return signals.received is not None
+
+        try:
+            log = _read(replay, tell, show, stop)
+        except FileError as error:
+            raise click.ClickException(str(error)) from error
+        if not log and not stop():
+            raise click.ClickException(f"{file}: no row of it means anything to streamrec")
+        total = len(log)
+        result = evaluator.run(
+            log, lambda taken, queries: show("evaluating", taken / total, f"{queries:,} queries"), stop
+        )
+        stopped = stop()
+    if not result.queries and not stopped:
+        raise click.ClickException(f"{file}: no event to ask for: it has no view, like, save or application")
+    if report is not None:
+        try:
+            report.write_text(page(result, file.name, candidates), encoding="utf-8")
+        except OSError as error:
+            raise click.ClickException(f"{report}: {error.strerror}") from error
+    if as_json:
+        click.echo(json.dumps(result.to_json()))
+    else:
+        _show(result)
+    if stopped:
+        tell(f"ended early, after {result.events:,} events")
+        sys.exit(130)
+
+
+Show = Callable[[str, float, str], None]
+
+
+def _read(replay: Replay, tell: Callable[[str], None], show: Show, stop: Callable[[], bool]) -> list[Due]:
+    """All records in the order of their times, wherever they stand in the file; bad rows are told and counted."""
+    log: list[Due] = []
+    bad = 0
+    for item in replay:
+        if isinstance(item, BadRow):
+            bad += 1
+            if bad <= _SHOWN:
+                tell(str(item))
+        else:
+            log.append(item)
+        show("reading", replay.progress, f"{len(log):,} rows")
+        if stop():
+            break
+    if bad:
+        tell(f"{bad:,} bad rows are left out")
+    log.sort(key=lambda due: due.at)
+    return log
+
+
+@contextlib.contextmanager
+def _progress(errors: Console) -> Iterator[Show]:
+    """A bar on a terminal; else a line every few seconds."""
+    last = time.monotonic()
+
+    def due(every_s: float) -> bool:
+        nonlocal last
+        now = time.monotonic()
+        if now - last < every_s:
+            return False
+        last = now
+        return True
+
+    if not errors.is_terminal:
+
+        def line(what: str, share: float, text: str) -> None:
+            if due(_LINE_EVERY_S):
+                errors.print(f"{what} {share:4.0%} {text}", highlight=False)
+
+        yield line
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[text]}"),
+               TimeElapsedColumn())  # fmt: skip
+    with Progress(*columns, console=errors, transient=True) as progress:
+        task = progress.add_task("reading", total=1.0, text="")
+
+        def bar(what: str, share: float, text: str) -> None:
+            if due(_PAINT_EVERY_S):
+                progress.update(task, description=what, completed=share, text=text)
+
+        yield bar
+
+
+def _show(result: Evaluation) -> None:
+    figures = result.to_json()
+    click.echo(
+        f"{result.events:,} events, {result.queries:,} queries, {figures['queries_per_second']:,} queries/s, "
+        f"{figures['milliseconds_per_query']} ms a ranking"
+    )
+    for segment in SEGMENTS:
+        for part in PARTS:
+            cells = {name: found[segment][part] for name, found in result.results.items()}
+            click.echo(f"\n{segment.replace('_', ' ')}, {part.replace('_', ' ')}: {cells[SYSTEM]['queries']:,} queries")
+            if not cells[SYSTEM]["queries"]:
+                continue
+            table = new_table("", *METRICS, "hr@10, 95 %")
+            for name, cell in cells.items():
+                low, high = cell["intervals"]["hr@10"]
+                table.add_row(name, *(f"{cell[metric]:.4f}" for metric in METRICS), f"{low:.4f} to {high:.4f}")
+            show_table(table)
+    if result.stronger is not None:
+        late = result.stronger["second_half"]
+        click.echo(f"\nP(stronger | view), second half, {late['views']:,} views")
+        click.echo(", ".join(f"{name} {late[name]}" for name in ("log_loss", "auc", "base_rate")))

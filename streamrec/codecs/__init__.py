@@ -1,0 +1,12 @@
+"""Bytes and JSON <-> event | Rejected. All reading of foreign input happens here; nothing here ever raises on it."""
+
+from streamrec.codecs.checks import MAX_ID, REASONS, check
+from streamrec.codecs.consumed import decode_record
+from streamrec.codecs.framing import decode, encode
+from streamrec.codecs.plain import from_json, to_json
+from streamrec.codecs.records import PUBLIC_RECORDS, RECORDS, Message, key_field
+
+__all__ = [
+    "MAX_ID", "PUBLIC_RECORDS", "REASONS", "RECORDS", "Message", "check", "decode", "decode_record", "encode",
+    "from_json", "key_field", "to_json",
+]  # fmt: skip

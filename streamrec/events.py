@@ -1,0 +1,275 @@
+"""What happens on a job site, as frozen values.
+
+Every time is an integer: milliseconds since the Unix epoch, UTC. Every identifier is a string. The field names are those of
+the Avro records in ``avro/``; a test holds the two equal.
+"""
+
+from enum import IntEnum
+
+import msgspec
+
+
+class Action(IntEnum):
+    """What a member did with a job. The number is stored, so it never changes its meaning."""
+
+    VIEW = 0
+    LIKE = 1
+    SAVE = 2
+    APPLY = 3
+    DISMISS = 4
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A thing that a member did. Its `event_id` is unique over all topics: the same id again is a duplicate."""
+
+    event_id: str
+    member_id: str
+    occurred_at: int
+
+
+class JobEvent(Event, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A thing that a member did with one job; `request_id` names the answer in which the member saw the job."""
+
+    job_id: str
+    request_id: str | None = None
+    session_id: str | None = None
+    surface: str | None = None
+
+
+class JobView(JobEvent, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """The member opened the job. `position` is 0-based in the list; `dwell_ms` is how long the page stayed open."""
+
+    position: int | None = None
+    dwell_ms: int | None = None
+
+
+class JobSave(JobEvent, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """The member saved the job, or with ``saved=False`` took that back."""
+
+    saved: bool = True
+
+
+class JobLike(JobEvent, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """The member liked the job, or with ``liked=False`` took that back."""
+
+    liked: bool = True
+
+
+class JobApplication(JobEvent, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """The member applied for the job: it is never recommended to this member again."""
+
+
+class JobDismissal(JobEvent, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """The member does not want to see the job again."""
+
+    reason: str | None = None
+
+
+class Connection(Event, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Two members connected (or, with ``connected=False``, parted); it holds for both."""
+
+    other_member_id: str
+    connected: bool = True
+
+
+class ImpressionSeen(Event, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Which `positions` of the answer `request_id` the member really had before its eyes.
+
+    Positions are those of the impression, 0-based in the whole ranking. Once a client has sent one for an answer, only
+    positions that it named can be negatives; several for one answer add up.
+    """
+
+    request_id: str
+    positions: tuple[int, ...]
+
+
+class JobPosting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """An open position. The newest record of a `job_id` replaces the ones before; a tombstone removes the job."""
+
+    job_id: str
+    title: str
+    company: str | None = None
+    description: str | None = None
+    city: str | None = None
+    region: str | None = None
+    country: str | None = None
+    industry: str | None = None
+    function: str | None = None
+    seniority: str | None = None
+    employment_type: str | None = None
+    remote: bool | None = None
+    skills: tuple[str, ...] = ()
+    salary_min: float | None = None
+    salary_max: float | None = None
+    currency: str | None = None
+    posted_at: int | None = None
+    expires_at: int | None = None
+    closed: bool = False
+
+
+class MemberProfile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What a member says of itself. The newest record replaces the ones before; a tombstone erases the member."""
+
+    member_id: str
+    headline: str | None = None
+    company: str | None = None
+    city: str | None = None
+    region: str | None = None
+    country: str | None = None
+    industry: str | None = None
+    function: str | None = None
+    seniority: str | None = None
+    skills: tuple[str, ...] = ()
+    desired_titles: tuple[str, ...] = ()
+    open_to_remote: bool | None = None
+    salary_floor: float | None = None
+    currency: str | None = None
+    followed_companies: tuple[str, ...] = ()
+    blocked_companies: tuple[str, ...] = ()
+    updated_at: int
+
+
+class Tombstone(msgspec.Struct, frozen=True):
+    """A null value on a compacted topic: the entity behind `key` is gone."""
+
+    key: str
+
+
+class ActivityEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One effect of a member's event on one job; part of a `JobActivity`.
+
+    `offset` and `index` say which effect of which source record this is: what lies at or below the consumer's mark for that
+    source has been applied before. `action` is None where only `neighbours` (co-visitation) are meant. `sign` is -1 where
+    an earlier save or like is taken back.
+    """
+
+    offset: int
+    index: int
+    job_id: str
+    occurred_at: int
+    action: int | None = None
+    sign: int = 1
+    first: bool = False
+    neighbours: tuple[tuple[str, float], ...] = ()
+
+
+class JobActivity(msgspec.Struct, frozen=True, kw_only=True):
+    """What one source batch means for the jobs of one partition (topic `job-activity`)."""
+
+    source_topic: str
+    source_topic_id: str
+    source_partition: int
+    entries: tuple[ActivityEntry, ...]
+
+
+class ImpressionItem(msgspec.Struct, frozen=True, kw_only=True):
+    """One job of an answer, as it was served.
+
+    Attributes
+    ----------
+    position
+        0-based in the whole ranking, not in the page.
+    score, p_check
+        What it was ordered by, and P(job checked); `p_check` is None where no model had been learned.
+    propensity
+        Probability with which the policy put this job at this position, above 0 and at most 1.
+    features
+        Packed little-endian float32, in the order of the impression's `feature_set`.
+    sources
+        Names of the candidate sources that named the job.
+    """
+
+    job_id: str
+    position: int
+    score: float
+    p_check: float | None
+    propensity: float
+    features: bytes
+    sources: tuple[str, ...]
+
+
+class Impression(msgspec.Struct, frozen=True, kw_only=True):
+    """What one answer showed to a member, why, and by which model (topic `impressions`); unique by `request_id`."""
+
+    request_id: str
+    member_id: str
+    served_at: int
+    surface: str | None = None
+    workflow: str
+    model_name: str
+    model_version: int
+    arm: str | None = None
+    feature_set: str
+    items: tuple[ImpressionItem, ...]
+
+
+class TrainingExample(msgspec.Struct, frozen=True, kw_only=True):
+    """A list of jobs with what the member did, and the feature values of that moment (topic `training-examples`).
+
+    `features` is a packed little-endian float32 matrix of ``len(job_ids) x d`` in the order of `feature_set`; `labels` and
+    `weights` have one number a row. `source_*` identify the event that produced it (see `ActivityEntry`).
+
+    Attributes
+    ----------
+    kind
+        ``sampled``: an action beside sampled negatives, with features of the moment of the action. The others are rows of
+        an impression, with the features that were served: ``positive`` (checked), ``closed`` (not checked when the window
+        closed), ``correction`` (checked after that: the negative is taken back by a row of weight -1).
+    request_id
+        The impression's; None where sampled.
+    rows_shown
+        Rows of the whole list that these rows belong to; 0 means ``len(job_ids)``. Its rows may come in several examples.
+    score_weights
+        Weights of the rows for the score (by action); empty means `weights`.
+    positions, propensities, served_p
+        Of each row as served; empty where unknown, `served_p` also where no model had been learned.
+    model_version
+        The one that served the list; 0 for none.
+    hit
+        Of a closed list: 1 if a job in its first ten positions was checked, 0 if none was; -1 where that is not asked.
+    """
+
+    event_id: str
+    member_id: str
+    occurred_at: int
+    source_topic: str
+    source_topic_id: str
+    source_partition: int
+    source_offset: int
+    source_index: int
+    surface: str | None = None
+    feature_set: str
+    job_ids: tuple[str, ...]
+    labels: tuple[float, ...]
+    weights: tuple[float, ...]
+    features: bytes
+    kind: str = "sampled"
+    request_id: str | None = None
+    rows_shown: int = 0
+    score_weights: tuple[float, ...] = ()
+    positions: tuple[int, ...] = ()
+    propensities: tuple[float, ...] = ()
+    served_p: tuple[float, ...] = ()
+    model_version: int = 0
+    hit: int = -1
+
+
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
+    """A record that could not be used, with all that is needed to mend and send it again (topic `dead-letters`)."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+    reason: str
+    detail: str
+    failed_at: int
+
+
+class Rejected(msgspec.Struct, frozen=True):
+    """Why a record cannot be used: `reason` is one of a few fixed words (a metric's label), `detail` is for people."""
+
+    reason: str
+    detail: str

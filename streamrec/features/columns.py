@@ -1,0 +1,92 @@
+"""All jobs as columns of numbers: what a ranking reads for hundreds of jobs at once."""
+
+from hashlib import blake2b
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from streamrec.features.state import ACTIONS
+from streamrec.features.windows import DAY_MS, HOUR_MS
+
+POPULARITY_HALF_LIVES_MS: Final = (HOUR_MS, DAY_MS, 10 * DAY_MS)
+COUNT_HALF_LIFE_MS: Final = 7 * DAY_MS  # of counts by action, a member's as well as a job's
+
+CODED: Final = ("company", "city", "region", "country", "industry", "function")
+POSTED_AT, FIRST_AT, LAST_AT, EXPIRES_AT = range(4)  # columns of `times`
+NEWEST: Final = len(POPULARITY_HALF_LIVES_MS)  # column of `scores`: when the job appeared
+FIRST_COUNT: Final = NEWEST + 1  # columns of `scores` from here: counts by action
+SCORES: Final = FIRST_COUNT + ACTIONS
+NEVER: Final = int(np.iinfo(np.int64).max)
+
+Rows = npt.NDArray[np.int32]
+Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int32]
+Longs = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+
+def tie_of(job_id: str) -> int:
+    """Number that orders jobs which are equal otherwise: the same in every process, and in favour of nobody.
+
+    Examples
+    --------
+    >>> sorted(["a", "b", "c"], key=tie_of)
+    ['c', 'a', 'b']
+    """
+    return int.from_bytes(blake2b(job_id.encode(), digest_size=8).digest(), "little", signed=True)
+
+
+class Columns:
+    """Arrays with one row a job, doubled when they are full.
+
+    The last row is never used: row -1, which stands for an unknown job, reads as a job of which nothing is known.
+
+    Attributes
+    ----------
+    codes
+        int32 ``(capacity, 6)``, in the order of `CODED`; 0 where missing.
+    times
+        int64 ``(capacity, 4)``, ms: `POSTED_AT`, `FIRST_AT`, `LAST_AT` (0 where unknown), `EXPIRES_AT` (`NEVER` where
+        none).
+    scores
+        float64 ``(capacity, 9)``: log2 scores (see `windows.log2_score`) of popularity, one a half-life; then the
+        time at which the job appeared, ms; then log2 scores of the counts by action. -inf where there is none.
+    totals
+        int64 ``(capacity, 5)``: counts by action of all time.
+    has_posting, closed
+        bool ``(capacity,)``. `closed` is also True of a row that holds no job.
+    remote
+        int8 ``(capacity,)``: 1, 0, or -1 where unknown.
+    ties
+        int64 ``(capacity,)``: a hash of the job id (see `tie_of`). What is equal otherwise is ordered by it, so that
+        processes that got to know the same jobs in different orders choose the same ones.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = max(2, capacity)
+        self._blank(self.capacity)
+
+    def _blank(self, capacity: int) -> None:
+        self.codes: Ints = np.zeros((capacity, len(CODED)), np.int32)
+        self.times: Longs = np.zeros((capacity, 4), np.int64)
+        self.times[:, EXPIRES_AT] = NEVER
+        self.scores: Floats = np.full((capacity, SCORES), -np.inf)
+        self.totals: Longs = np.zeros((capacity, ACTIONS), np.int64)
+        self.has_posting: Bools = np.zeros(capacity, np.bool_)
+        self.closed: Bools = np.ones(capacity, np.bool_)
+        self.remote: npt.NDArray[np.int8] = np.full(capacity, -1, np.int8)
+        self.ties: Longs = np.zeros(capacity, np.int64)
+
+    def hold(self, rows: int) -> None:
+        """Make room for `rows` rows and the unused one; arrays taken before stay as they were."""
+        if rows < self.capacity:
+            return
+        old = self._arrays()
+        used, self.capacity = self.capacity, max(2 * self.capacity, rows + 1)
+        self._blank(self.capacity)
+        for source, target in zip(old, self._arrays(), strict=True):
+            target[:used] = source
+
+    def _arrays(self) -> tuple[npt.NDArray[Any], ...]:
+        return self.codes, self.times, self.scores, self.totals, self.has_posting, self.closed, self.remote, self.ties

@@ -1,0 +1,296 @@
+"""What a record means for the state of a member and of the jobs: pure, exact, and the same in every replay.
+
+Rules
+-----
+* *Late events*: an event counts whatever its time, faded by its age. It enters the list of recent jobs if it is among
+  the newest `RECENT`.
+* *Order between topics* does not matter for what a member's state says: each count and each set is fed by one topic,
+  and the list of recent jobs is sorted by (time, newest first; job id) with the strongest action read from the sets.
+  Only co-visitation pairs depend on it, within the limits of `_pairs`.
+* *Taking back*: a save or like that is taken back leaves the set, and leaves the counts as of the time of the save or
+  like. Taking back what is not there changes nothing.
+* *Bounds*: sets of jobs keep the `TOUCHED` that were written last; a job that fell out counts as not touched.
+"""
+
+from hashlib import blake2b
+from typing import Final
+
+import msgspec
+
+from streamrec.events import (
+    Action,
+    ActivityEntry,
+    Connection,
+    JobApplication,
+    JobDismissal,
+    JobEvent,
+    JobLike,
+    JobPosting,
+    JobSave,
+    JobView,
+    MemberProfile,
+    Tombstone,
+)
+from streamrec.features.columns import COUNT_HALF_LIFE_MS, POPULARITY_HALF_LIVES_MS
+from streamrec.features.state import Decayed, JobState, MemberState, Neighbours, Recent
+from streamrec.features.windows import DAY_MS, add, fade
+
+RECENT: Final = 50
+TOUCHED: Final = 1000
+SEEN: Final = 64
+NEIGHBOURS: Final = 100
+NEIGHBOUR_HALF_LIFE_MS: Final = 30 * DAY_MS
+PARTNERS: Final = 20  # recent jobs, on each side in time, that a job's first touch is paired with
+
+_ROOM: Final = NEIGHBOURS + NEIGHBOURS // 2  # a row is cut back to NEIGHBOURS only when it is this long
+_GAP_HALF_LIFE_MS: Final = 3 * DAY_MS
+_RANK_WEIGHTS: Final = tuple(0.8**rank for rank in range(PARTNERS))
+_LEAST: Final = 1e-6  # a pair that weighs less is not worth a record
+_REBASE: Final = 100  # half-lives after which the weights of a row are written as of a newer time: 2^1024 overflows
+_ID_BYTES: Final = 8
+_POSITIVE: Final = (Action.VIEW, Action.LIKE, Action.SAVE, Action.APPLY)
+_ACTION_OF: Final = {
+    JobView: Action.VIEW,
+    JobLike: Action.LIKE,
+    JobSave: Action.SAVE,
+    JobApplication: Action.APPLY,
+    JobDismissal: Action.DISMISS,
+}
+
+
+class Effect(msgspec.Struct, frozen=True):
+    """What one event means for one job; it becomes an `ActivityEntry`.
+
+    Attributes
+    ----------
+    job_id
+        The job.
+    action
+        An `Action`, or None where only `neighbours` are meant.
+    sign
+        -1 where an earlier save or like is taken back.
+    first
+        The member had not viewed, liked, saved or applied for this job before.
+    neighbours
+        Jobs that the same member touched, and how strongly each is tied to this one.
+    occurred_at
+        The time to count it at (ms): that of the event or, where something is taken back, the time of that.
+    """
+
+    job_id: str
+    action: int | None
+    sign: int
+    first: bool
+    neighbours: tuple[tuple[str, float], ...]
+    occurred_at: int
+
+
+def is_duplicate(state: MemberState, event_id: str) -> bool:
+    """Whether `event_id` is among the last `SEEN` that were remembered for this member."""
+    mark, seen = _mark(event_id), state.seen
+    at = seen.find(mark)
+    while at >= 0 and at % _ID_BYTES:  # bytes of two ids can look like a third
+        at = seen.find(mark, at + 1)
+    return at >= 0
+
+
+def remember(state: MemberState, event_id: str) -> None:
+    """Remember `event_id` for `is_duplicate`, forgetting the oldest of more than `SEEN`."""
+    state.seen = (state.seen + _mark(event_id))[-SEEN * _ID_BYTES :]
+
+
+def _mark(event_id: str) -> bytes:
+    return blake2b(event_id.encode(), digest_size=_ID_BYTES).digest()
+
+
+def fold_member(state: MemberState, event: JobEvent | Connection | MemberProfile | Tombstone) -> list[Effect]:
+    """Fold one record into its member's state, in place.
+
+    Duplicates are the caller's to drop (see `is_duplicate` and `remember`).
+
+    Returns
+    -------
+    list of Effect
+        What the record means for jobs: first the event's own job, then the jobs that gain it as a neighbour.
+    """
+    state.version += 1
+    if isinstance(event, JobEvent):
+        return _fold_action(state, event)
+    if isinstance(event, MemberProfile):
+        state.profile = event
+    elif isinstance(event, Connection):
+        _touch_time(state, event.occurred_at)
+        if event.connected:
+            _put(state.connections, event.other_member_id, event.occurred_at)
+        else:
+            state.connections.pop(event.other_member_id, None)
+    else:
+        _erase(state)
+    return []
+
+
+def _erase(state: MemberState) -> None:
+    fresh = MemberState(version=state.version)
+    for name in MemberState.__struct_fields__:
+        setattr(state, name, getattr(fresh, name))
+
+
+def _touch_time(state: MemberState | JobState, at: int) -> None:
+    if at < state.first_at or not state.first_at:
+        state.first_at = at
+    state.last_at = max(state.last_at, at)
+
+
+def _put(jobs: dict[str, int], key: str, at: int) -> None:
+    at = max(at, jobs.pop(key, at))  # popped, so that it is written last
+    jobs[key] = at
+    if len(jobs) > TOUCHED:
+        del jobs[next(iter(jobs))]
+
+
+def _set_of(state: MemberState, action: Action) -> dict[str, int]:
+    match action:
+        case Action.VIEW:
+            return state.viewed
+        case Action.LIKE:
+            return state.liked
+        case Action.SAVE:
+            return state.saved
+        case Action.APPLY:
+            return state.applied
+        case Action.DISMISS:
+            return state.dismissed
+
+
+def _strongest(state: MemberState, job_id: str) -> Action:
+    if job_id in state.dismissed:
+        return Action.DISMISS
+    if job_id in state.applied:
+        return Action.APPLY
+    if job_id in state.saved:
+        return Action.SAVE
+    return Action.LIKE if job_id in state.liked else Action.VIEW
+
+
+def _fold_action(state: MemberState, event: JobEvent) -> list[Effect]:
+    action, job_id, at = _ACTION_OF[type(event)], event.job_id, event.occurred_at
+    _touch_time(state, at)
+    jobs = _set_of(state, action)
+    if (isinstance(event, JobSave) and not event.saved) or (isinstance(event, JobLike) and not event.liked):
+        since = jobs.pop(job_id, None)
+        if since is None:
+            return []
+        add(state.counts[action], -1.0, since, COUNT_HALF_LIFE_MS)
+        _note(state, job_id)
+        return [Effect(job_id, action, -1, False, (), since)]
+    add(state.counts[action], 1.0, at, COUNT_HALF_LIFE_MS)
+    if action is Action.DISMISS:
+        _put(jobs, job_id, at)
+        _note(state, job_id)
+        return [Effect(job_id, action, 1, False, (), at)]
+    place = _place(state, job_id)
+    first = place < 0 and not any(job_id in _set_of(state, kind) for kind in _POSITIVE)
+    _put(jobs, job_id, at)
+    pairs = _pairs(state, job_id, at) if first else ()
+    _enter(state, place, job_id, at)
+    effects = [Effect(job_id, action, 1, first, pairs, at)]
+    effects.extend([Effect(other, None, 1, False, ((job_id, weight),), at) for other, weight in pairs])
+    return effects
+
+
+def _place(state: MemberState, job_id: str) -> int:
+    for place, touch in enumerate(state.recent):
+        if touch.job_id == job_id:
+            return place
+    return -1
+
+
+def _note(state: MemberState, job_id: str) -> None:
+    """Write the strongest action of a job anew, if it is a recent one."""
+    place = _place(state, job_id)
+    if place >= 0:
+        state.recent[place].action = _strongest(state, job_id)
+
+
+def _enter(state: MemberState, place: int, job_id: str, at: int) -> None:
+    recent = state.recent
+    if place >= 0:
+        touch = recent.pop(place)
+        touch.at = max(touch.at, at)
+    else:
+        touch = Recent(job_id, at, 0)
+    touch.action = _strongest(state, job_id)
+    recent.insert(_rank(recent, job_id, touch.at), touch)
+    del recent[RECENT:]
+
+
+def _rank(recent: list[Recent], job_id: str, at: int) -> int:
+    """Where a touch belongs among `recent`: newest first, then by job id."""
+    for rank, touch in enumerate(recent):
+        if at > touch.at or (at == touch.at and job_id < touch.job_id):
+            return rank
+    return len(recent)
+
+
+def _pairs(state: MemberState, job_id: str, at: int) -> tuple[tuple[str, float], ...]:
+    """Ties of a job to the recent ones around the time of its first touch; dismissed ones have none.
+
+    In order of time these are the jobs touched before. A late event is tied to those touched after it, too: they
+    would have been tied to it, had it come in time.
+    """
+    recent = [touch for touch in state.recent if touch.action != Action.DISMISS]
+    rank = _rank(recent, job_id, at)
+    pairs = []
+    for others in (recent[rank : rank + PARTNERS], recent[max(0, rank - PARTNERS) : rank][::-1]):
+        for touch, by_rank in zip(others, _RANK_WEIGHTS, strict=False):
+            weight = by_rank * fade(abs(at - touch.at), _GAP_HALF_LIFE_MS)
+            if weight >= _LEAST:
+                pairs.append((touch.job_id, weight))
+    return tuple(pairs)
+
+
+def fold_posting(state: JobState, posting: JobPosting | Tombstone) -> None:
+    """Take over the newest posting of a job, or its tombstone, in place. What members did with the job stays."""
+    state.version += 1
+    state.removed = isinstance(posting, Tombstone)
+    state.posting = None if isinstance(posting, Tombstone) else posting
+
+
+def fold_entry(state: JobState, entry: ActivityEntry) -> None:
+    """Count what a member did with the job, in place. An entry without an action changes nothing."""
+    if entry.action is None:
+        return
+    state.version += 1
+    if entry.sign > 0:
+        _touch_time(state, entry.occurred_at)
+    state.totals[entry.action] += entry.sign
+    add(state.counts[entry.action], entry.sign, entry.occurred_at, COUNT_HALF_LIFE_MS)
+    if entry.action == Action.DISMISS:
+        return
+    if not state.popularity:
+        state.popularity = [Decayed() for _ in POPULARITY_HALF_LIVES_MS]
+    for decayed, half_life_ms in zip(state.popularity, POPULARITY_HALF_LIVES_MS, strict=True):
+        add(decayed, entry.sign, entry.occurred_at, half_life_ms)
+
+
+def fold_neighbours(row: Neighbours, entry: ActivityEntry) -> None:
+    """Add the ties of an entry to the row of its job, in place.
+
+    Weights stand as of `row.at`, which is the time of the row's first tie: a later tie is written as the larger
+    number that fades to it (forward decay), so that nothing else in the row has to be touched.
+    """
+    if not entry.neighbours:
+        return
+    if not row.weights:
+        row.at = entry.occurred_at
+    elif entry.occurred_at - row.at > _REBASE * NEIGHBOUR_HALF_LIFE_MS:
+        scale = fade(entry.occurred_at - row.at, NEIGHBOUR_HALF_LIFE_MS)
+        row.weights = {job_id: weight * scale for job_id, weight in row.weights.items()}
+        row.at = entry.occurred_at
+    scale = fade(row.at - entry.occurred_at, NEIGHBOUR_HALF_LIFE_MS)
+    weights = row.weights
+    for job_id, weight in entry.neighbours:
+        weights[job_id] = weights.get(job_id, 0.0) + weight * scale
+    if len(weights) > _ROOM:
+        best = sorted(weights.items(), key=lambda tie: (-tie[1], tie[0]))[:NEIGHBOURS]
+        row.weights = dict(best)

@@ -1,0 +1,113 @@
+"""What is kept of a member and of a job: packed into one value an entity, since one MGET of packed values is cheapest.
+
+A packed value is one version byte and the MessagePack of the struct as an array. New fields are appended with a
+default, so that a value is readable one version back and forward; ``tests/golden`` keeps the bytes of every version.
+
+State is a function of the records that its owner consumed, and of nothing else: a member's state never holds what was
+read from a posting, so that it does not matter which of the two arrived first (text and place of the recent jobs are
+joined when they are read).
+"""
+
+from typing import TypeVar
+
+import msgspec
+
+from streamrec.events import Action, JobPosting, MemberProfile
+
+FORMAT = b"\x01"
+ACTIONS = len(Action)
+
+
+class Decayed(msgspec.Struct, array_like=True):
+    """A sum in which every part halves with each half-life: `value` as of `at` (ms). See `features.windows`."""
+
+    value: float = 0.0
+    at: int = 0
+
+
+class Recent(msgspec.Struct, array_like=True):
+    """A member's last touch of a job: when, and the strongest action so far."""
+
+    job_id: str
+    at: int
+    action: int
+
+
+class MemberState(msgspec.Struct, array_like=True):
+    """All that is kept of one member; `version` counts the records folded in."""
+
+    version: int = 0
+    profile: MemberProfile | None = None
+    recent: list[Recent] = msgspec.field(default_factory=list)  # distinct jobs, newest first, at most RECENT
+    counts: list[Decayed] = msgspec.field(default_factory=lambda: [Decayed() for _ in range(ACTIONS)])
+    first_at: int = 0
+    last_at: int = 0  # largest occurred_at seen
+    viewed: dict[str, int] = msgspec.field(default_factory=dict)  # job_id -> last view (ms); newest TOUCHED are kept
+    applied: dict[str, int] = msgspec.field(default_factory=dict)
+    dismissed: dict[str, int] = msgspec.field(default_factory=dict)
+    saved: dict[str, int] = msgspec.field(default_factory=dict)
+    liked: dict[str, int] = msgspec.field(default_factory=dict)
+    seen: bytes = b""  # the last SEEN event ids, 8-byte hashes, oldest first: the horizon of duplicate detection
+    connections: dict[str, int] = msgspec.field(default_factory=dict)  # other member -> when; newest TOUCHED are kept
+
+
+class JobState(msgspec.Struct, array_like=True):
+    """All that is kept of one job but for its neighbours; `version` counts the records and entries folded in."""
+
+    version: int = 0
+    posting: JobPosting | None = None
+    removed: bool = False  # a tombstone came; a later posting of the same id opens it again
+    popularity: list[Decayed] = msgspec.field(default_factory=list)  # one a half-life, all positive actions
+    counts: list[Decayed] = msgspec.field(default_factory=lambda: [Decayed() for _ in range(ACTIONS)])
+    totals: list[int] = msgspec.field(default_factory=lambda: [0] * ACTIONS)  # all time
+    first_at: int = 0
+    last_at: int = 0
+
+
+class Neighbours(msgspec.Struct, array_like=True):
+    """Co-visitation row of one job: weights as of the time `at` (ms), of which the best NEIGHBOURS are sure to be kept.
+
+    A weight fades with a half-life of 30 days, from `at` on: see `features.fold.fold_neighbours`.
+    """
+
+    at: int = 0
+    weights: dict[str, float] = msgspec.field(default_factory=dict)
+
+
+State = TypeVar("State", MemberState, JobState, Neighbours)
+
+_encoder = msgspec.msgpack.Encoder()
+_decoders = {kind: msgspec.msgpack.Decoder(kind) for kind in (MemberState, JobState, Neighbours)}
+
+
+class UnreadableStateError(ValueError):
+    """A stored value is of a format that this version cannot read."""
+
+
+def pack(state: MemberState | JobState | Neighbours) -> bytes:
+    """The bytes to store for `state`; equal states give equal bytes.
+
+    Examples
+    --------
+    >>> unpack(Neighbours, pack(Neighbours(at=5, weights={"j1": 1.5})))
+    Neighbours(at=5, weights={'j1': 1.5})
+    """
+    return FORMAT + _encoder.encode(state)
+
+
+def unpack(kind: type[State], value: bytes | None) -> State:
+    """The state behind stored bytes; a fresh one for None.
+
+    Raises
+    ------
+    UnreadableStateError
+        The value has an unknown format byte or is not what the format says.
+    """
+    if value is None:
+        return kind()
+    if value[:1] != FORMAT:
+        raise UnreadableStateError(f"{kind.__name__} has format {value[:1]!r}, this version reads {FORMAT!r}")
+    try:
+        return _decoders[kind].decode(memoryview(value)[1:])  # type: ignore[return-value]
+    except msgspec.MsgspecError as error:
+        raise UnreadableStateError(f"{kind.__name__}: {error}") from error

@@ -1,0 +1,333 @@
+"""All jobs, held in the process of whoever ranks: columns of numbers, an index of titles, the leaders of each group.
+
+The table is filled from packed `JobState` and follows the changes; it is a cache, and nothing is decided in it. Row
+numbers are stable: a job keeps its row for the life of the table, also when it was removed and comes back.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from itertools import repeat
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from streamrec.events import JobPosting
+from streamrec.features.columns import (
+    CODED,
+    COUNT_HALF_LIFE_MS,
+    EXPIRES_AT,
+    FIRST_AT,
+    FIRST_COUNT,
+    LAST_AT,
+    NEVER,
+    NEWEST,
+    POPULARITY_HALF_LIVES_MS,
+    POSTED_AT,
+    Bools,
+    Columns,
+    Floats,
+    Ints,
+    Longs,
+    Rows,
+    tie_of,
+)
+from streamrec.features.leaders import Group, Leaders
+from streamrec.features.state import JobState
+from streamrec.features.text import tokens
+from streamrec.features.titles import Titles
+from streamrec.features.windows import log2_score
+
+_NO_POPULARITY: Final = (-math.inf,) * len(POPULARITY_HALF_LIVES_MS)
+_NO_CODES: Final = (0,) * len(CODED)
+
+
+class JobTable:
+    """Every job that has a posting or was acted on.
+
+    Parameters
+    ----------
+    capacity
+        Rows to make room for at first; the table grows by itself.
+
+    Attributes
+    ----------
+    ids
+        Job id of each row.
+    postings
+        Posting of each row, None where there is none.
+    versions
+        Version of the state of each row.
+    posting_count
+        Number of jobs with a posting, closed ones included.
+    columns
+        The arrays behind the properties, at full capacity: there, row -1 reads as a job of which nothing is known.
+    titles
+        Index of the words of the titles.
+
+    Examples
+    --------
+    >>> table = JobTable()
+    >>> posting = JobPosting(job_id="j1", title="Night Nurse", city="Olney", posted_at=5)
+    >>> table.upsert("j1", JobState(version=1, posting=posting))
+    0
+    >>> table.in_place(table.code("city", "OLNEY"), 0, 10).tolist(), table.rows(["j1", "j2"]).tolist()
+    ([0], [0, -1])
+    """
+
+    def __init__(self, capacity: int = 1024) -> None:
+        self.ids: list[str] = []
+        self.postings: list[JobPosting | None] = []
+        self.versions: list[int] = []
+        self.posting_count = 0
+        self.columns = Columns(capacity)
+        self.titles = Titles(capacity)
+        self._leaders = Leaders(self.columns)
+        self._rows: dict[str, int] = {}
+        self._removed: set[int] = set()
+        self._codes: dict[str, dict[str, int]] = {name: {} for name in CODED}
+
+    def __len__(self) -> int:
+        """Rows in use, those of removed jobs included."""
+        return len(self.ids)
+
+    # Which row.
+
+    def row(self, job_id: str) -> int | None:
+        """Row of a job, None where it is unknown or removed."""
+        row = self._rows.get(job_id)
+        return None if row is None or row in self._removed else row
+
+    def rows(self, job_ids: Iterable[str]) -> Rows:
+        """int32 row of each job, -1 where it is unknown or removed."""
+        found = list(map(self._rows.get, job_ids, repeat(-1)))
+        if self._removed:
+            found = [-1 if row in self._removed else row for row in found]
+        return np.array(found, np.int32)
+
+    # Writing.
+
+    def upsert(self, job_id: str, state: JobState) -> int:
+        """Take over the state of a job, known or new; returns its row. Call it with every newer state of the job."""
+        row = self._rows.get(job_id)
+        if row is None:
+            row = self._rows[job_id] = len(self.ids)
+            self.ids.append(job_id)
+            self.postings.append(None)
+            self.versions.append(0)
+            self.columns.hold(row + 1)
+            self.titles.hold(row + 1)
+            self.columns.ties[row] = tie_of(job_id)
+        self._removed.discard(row)
+        columns, posting = self.columns, None if state.removed else state.posting
+        before = self.postings[row]
+        if posting is not before and posting != before:
+            self._write_posting(row, posting)
+        elif posting is not None:
+            self.postings[row] = posting  # equal, and the older one need not be kept alive
+        self.versions[row] = state.version
+        columns.closed[row] = state.removed or (posting is not None and posting.closed)
+        posted_at = (posting.posted_at or 0) if posting is not None else 0
+        popularity = _NO_POPULARITY
+        if state.popularity:
+            popularity = tuple(map(log2_score, state.popularity, POPULARITY_HALF_LIVES_MS))
+        leading = (*popularity, float(posted_at or state.first_at or -math.inf))
+        columns.scores[row] = (*leading, *[log2_score(count, COUNT_HALF_LIFE_MS) for count in state.counts])
+        columns.totals[row] = state.totals
+        columns.times[row, :EXPIRES_AT] = (posted_at, state.first_at, state.last_at)
+        self._leaders.written(row, tuple(columns.codes[row].tolist()), leading)
+        return row
+
+    def remove(self, job_id: str) -> None:
+        """Forget a job: it is unknown until it is upserted again. Its row is not given to another."""
+        row = self.row(job_id)
+        if row is not None:
+            self.upsert(job_id, JobState(removed=True))
+            self._removed.add(row)
+
+    def _write_posting(self, row: int, posting: JobPosting | None) -> None:
+        columns, before = self.columns, tuple(self.columns.codes[row].tolist())
+        self.posting_count += (posting is not None) - (self.postings[row] is not None)
+        self.postings[row] = posting
+        self.titles.put(row, None if posting is None else tokens(posting.title))
+        columns.has_posting[row] = posting is not None
+        after = _NO_CODES
+        if posting is not None:
+            after = tuple([self._encode(name, getattr(posting, name)) for name in CODED])
+            columns.times[row, EXPIRES_AT] = NEVER if posting.expires_at is None else posting.expires_at
+            columns.remote[row] = -1 if posting.remote is None else posting.remote
+        else:
+            columns.times[row, EXPIRES_AT], columns.remote[row] = NEVER, -1
+        if after != before:  # the row leaves its former groups
+            self._leaders.written(row, before, tuple(columns.scores[row, : NEWEST + 1].tolist()))
+            columns.codes[row] = after
+
+    def _encode(self, column: str, text: str | None) -> int:
+        key = _key(text)
+        return self._codes[column].setdefault(key, len(self._codes[column]) + 1) if key else 0
+
+    # Columns, as arrays of length len(table).
+
+    @property
+    def has_posting(self) -> Bools:
+        """Whether the job has a posting."""
+        return self.columns.has_posting[: len(self.ids)]
+
+    @property
+    def closed(self) -> Bools:
+        """Whether the job is closed, or was removed."""
+        return self.columns.closed[: len(self.ids)]
+
+    @property
+    def remote(self) -> npt.NDArray[np.int8]:
+        """1 for remote, 0 for not, -1 where unknown."""
+        return self.columns.remote[: len(self.ids)]
+
+    @property
+    def posted_at(self) -> Longs:
+        """When the posting says that it was posted (ms), 0 where unknown."""
+        return self.columns.times[: len(self.ids), POSTED_AT]
+
+    @property
+    def first_at(self) -> Longs:
+        """Time of the job's first action (ms), 0 where there is none."""
+        return self.columns.times[: len(self.ids), FIRST_AT]
+
+    @property
+    def last_at(self) -> Longs:
+        """Time of the job's last action (ms), 0 where there is none."""
+        return self.columns.times[: len(self.ids), LAST_AT]
+
+    @property
+    def expires_at(self) -> Longs:
+        """When the posting expires (ms), the largest int64 where never."""
+        return self.columns.times[: len(self.ids), EXPIRES_AT]
+
+    @property
+    def company(self) -> Ints:
+        """Codes of companies (see `code`)."""
+        return self._coded("company")
+
+    @property
+    def city(self) -> Ints:
+        """Codes of cities (see `code`)."""
+        return self._coded("city")
+
+    @property
+    def region(self) -> Ints:
+        """Codes of regions (see `code`)."""
+        return self._coded("region")
+
+    @property
+    def country(self) -> Ints:
+        """Codes of countries (see `code`)."""
+        return self._coded("country")
+
+    @property
+    def industry(self) -> Ints:
+        """Codes of industries (see `code`)."""
+        return self._coded("industry")
+
+    @property
+    def function(self) -> Ints:
+        """Codes of functions (see `code`)."""
+        return self._coded("function")
+
+    @property
+    def popularity(self) -> Floats:
+        """log2 scores ``(n, 3)`` of the positive actions, one a half-life of `POPULARITY_HALF_LIVES_MS`."""
+        return self.columns.scores[: len(self.ids), :NEWEST]
+
+    @property
+    def counts(self) -> Floats:
+        """log2 scores ``(n, 5)`` of the actions, in the order of `Action`, with `COUNT_HALF_LIFE_MS`."""
+        return self.columns.scores[: len(self.ids), FIRST_COUNT:]
+
+    @property
+    def totals(self) -> Longs:
+        """Counts ``(n, 5)`` of all time, in the order of `Action`."""
+        return self.columns.totals[: len(self.ids)]
+
+    def _coded(self, name: str) -> Ints:
+        return self.columns.codes[: len(self.ids), CODED.index(name)]
+
+    def code(self, column: str, text: str | None) -> int:
+        """Code of `text` in one of `CODED`; 0 for None, for blank text and for what no posting has said.
+
+        Codes are equal where the texts are, but for case and space around them. They hold for this table only.
+        """
+        return self._codes[column].get(_key(text), 0)
+
+    # Words of titles.
+
+    def tokens(self, row: int) -> Ints:
+        """int32 codes of the words of a row's title."""
+        words: Ints = self.titles.words[row]
+        return words[words > 0]
+
+    def idf(self, codes: Ints) -> npt.NDArray[np.float32]:
+        """How much each word says: ``log(1 + titles / titles with the word)``."""
+        return self.titles.idf(codes)
+
+    # Choosing rows.
+
+    def servable(self, rows: Rows, now: int, without_posting: bool) -> Bools:
+        """Which of `rows` may be shown at `now` (ms): known, not closed, not expired, with a posting unless waived."""
+        mask: Bools = self.columns.times[rows, EXPIRES_AT] > now
+        mask &= ~self.columns.closed[rows]  # row -1 counts as closed
+        if not without_posting:
+            mask &= self.columns.has_posting[rows]
+        return mask
+
+    def matching(self, weights: Mapping[int, float], limit: int, now: int) -> Rows:
+        """Open postings whose titles overlap most with weighted words.
+
+        Parameters
+        ----------
+        weights
+            Weight of each word, by its code; above 0.
+
+        Returns
+        -------
+        ndarray
+            Up to `limit` rows with an overlap above 0, best first (see `Titles.overlap`); of equal ones the newest
+            first, then by `Columns.ties`.
+        """
+        n = len(self.ids)
+        overlap = self.titles.overlap(weights, n)
+        overlap[self.columns.closed[:n]] = 0.0
+        overlap[self.columns.times[:n, EXPIRES_AT] <= now] = 0.0
+        rows = np.flatnonzero(overlap)
+        values = overlap[rows]
+        if len(rows) > limit:
+            kept = values >= np.partition(values, len(rows) - limit)[len(rows) - limit]
+            rows, values = rows[kept], values[kept]
+        order = np.lexsort((self.columns.ties[rows], -self.columns.scores[rows, NEWEST], -values))
+        return rows[order[:limit]].astype(np.int32)
+
+    def top(
+        self, half_life_index: int, limit: int, region: int = 0, function: int = 0, *, now: int | None = None
+    ) -> Rows:
+        """Most popular open rows at one of `POPULARITY_HALF_LIVES_MS`, best first; of a region or a function if given.
+
+        With `now` (ms), expired ones are left out as well. Jobs without a posting are among them (see `servable`).
+        """
+        return self._leaders.best(Group(half_life_index, region=region, function=function), limit, now)
+
+    def newest(self, limit: int, region: int = 0, *, now: int | None = None) -> Rows:
+        """Newest open rows, by `posted_at`, else by `first_at`; of a region if given. `now` as in `top`."""
+        return self._leaders.best(Group(NEWEST, region=region), limit, now)
+
+    def in_place(self, city: int, region: int, limit: int, *, now: int | None = None) -> Rows:
+        """Newest open rows of the city (in that region, if given), then of the region; `now` as in `top`."""
+        found: list[int] = []
+        if city:
+            found = self._leaders.best(Group(NEWEST, city=city, region=region), limit, now).tolist()
+        if region and len(found) < limit:
+            near = self._leaders.best(Group(NEWEST, region=region), limit, now).tolist()
+            found = list(dict.fromkeys(found + near))
+        return np.array(found[:limit], np.int32)
+
+
+def _key(text: str | None) -> str:
+    return text.strip().casefold() if text else ""

@@ -1,0 +1,241 @@
+"""One member as a ranking sees it: the packed state, joined with the jobs of the table, at one moment."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from streamrec.events import Action, MemberProfile
+from streamrec.features.columns import CODED, COUNT_HALF_LIFE_MS, Columns, Ints, Longs, Rows
+from streamrec.features.fold import NEIGHBOUR_HALF_LIFE_MS
+from streamrec.features.state import MemberState, Neighbours, Recent
+from streamrec.features.table import JobTable
+from streamrec.features.text import tokens
+from streamrec.features.windows import DAY_MS, fade, value_at
+
+Singles = npt.NDArray[np.float32]
+
+SOURCES: Final = 20  # newest recent jobs whose neighbours count
+INTEREST_HALF_LIFE_MS: Final = 7 * DAY_MS  # counted from the newest touch, so that a pause changes no proportions
+_RANK_FADE: Final = 0.9  # and the 5th job back counts less than the 4th, however quickly they followed each other
+_STRENGTH: Final[dict[int, float]] = {Action.VIEW: 1.0, Action.LIKE: 2.0, Action.SAVE: 3.0, Action.APPLY: 5.0}
+_WORDS: Final = 40  # of a member's profile are kept: those that say most
+_DESIRED, _HEADLINE = 2.0, 0.5  # weight of a word there; a word of the newest viewed title has 1
+_MOST: Final = 1e30  # of a co-visitation score: no job comes near, and float32 holds it whatever is stored
+_HOME_SHARE: Final = 0.5  # of the recent jobs must lie in a place before it is taken for the member's
+RECENT, DESIRED, LAST = range(3)  # columns of `MemberView.words`
+
+
+@dataclass(slots=True)
+class MemberView:
+    """What every reader needs of one member; make it with `build`.
+
+    Attributes
+    ----------
+    state
+        The member's state.
+    now
+        The moment (ms).
+    recent_rows, recent_weights
+        Jobs touched last, newest first, without dismissed and unknown ones: int32 and float32 ``(k,)``. A view that
+        came last weighs 1; stronger actions weigh more, earlier touches less.
+    token_weights
+        Weight of each word (by code) in the titles of these jobs, in the desired titles and in the headline.
+    desired_weights, last_weights
+        The same of the desired titles alone, and of the newest job alone.
+    covisit_rows, covisit_scores
+        Jobs touched by members who touched the same jobs: int32 and float32 ``(m,)``, best first.
+    city, region, country, company, industry, function
+        Codes from the profile, 0 where unknown. City, region and function are, where the profile does not say, those
+        of at least half of the recent jobs (by weight).
+    followed, blocked
+        Codes of companies.
+    counts
+        The member's decayed counts by action, as of `now`.
+    """
+
+    state: MemberState
+    now: int
+    recent_rows: Rows
+    recent_weights: Singles
+    token_weights: dict[int, float]
+    desired_weights: dict[int, float]
+    last_weights: dict[int, float]
+    covisit_rows: Rows
+    covisit_scores: Singles
+    city: int
+    region: int
+    country: int
+    company: int
+    industry: int
+    function: int
+    open_to_remote: bool | None
+    followed: frozenset[int]
+    blocked: frozenset[int]
+    counts: tuple[float, ...]
+    _covisits: tuple[Rows, Singles, Longs] = field(repr=False)  # by row: score, rank
+    _words: Singles | None = field(default=None, repr=False)
+    _lengths: Singles | None = field(default=None, repr=False)
+
+    @classmethod
+    def build(cls, state: MemberState, neighbours: Mapping[str, Neighbours], table: JobTable, now: int) -> "MemberView":
+        """Join a member's state with the neighbours of its newest jobs and with the table.
+
+        Parameters
+        ----------
+        state
+            The member; a fresh one for an unknown member.
+        neighbours
+            Rows of the jobs that `sources` names, as far as there are any.
+        table
+            All jobs.
+        now
+            The moment (ms).
+        """
+        recent = [touch for touch in state.recent if touch.action != Action.DISMISS]
+        rows = table.rows([touch.job_id for touch in recent])
+        weights = _weights(recent)
+        tied, scores, ranks, order = _covisits(recent, weights, neighbours, table, now)
+        known = rows >= 0
+        rows, weights = rows[known], weights[known]
+        profile = state.profile or _NOBODY
+        codes = {name: table.code(name, getattr(profile, name)) for name in CODED}
+        for name in ("city", "region", "function"):
+            codes[name] = codes[name] or _usual(table.columns, name, rows, weights)
+        interests, desired, last = _words(profile, rows, weights, table)
+        return cls(
+            state=state,
+            now=now,
+            recent_rows=rows,
+            recent_weights=weights,
+            token_weights=interests,
+            desired_weights=desired,
+            last_weights=last,
+            covisit_rows=tied[order],
+            covisit_scores=scores[order],
+            open_to_remote=profile.open_to_remote,
+            followed=_companies(profile.followed_companies, table),
+            blocked=_companies(profile.blocked_companies, table),
+            counts=tuple([value_at(count, now, COUNT_HALF_LIFE_MS) for count in state.counts]),
+            _covisits=(tied, scores, ranks),
+            city=codes["city"],
+            region=codes["region"],
+            country=codes["country"],
+            company=codes["company"],
+            industry=codes["industry"],
+            function=codes["function"],
+        )
+
+    def covisits(self, rows: Rows) -> tuple[Singles, Longs]:
+        """Co-visitation score and rank (0 is best) of each of `rows`; 0 and -1 where there is none."""
+        known, scores, ranks = self._covisits
+        if not len(known):
+            return np.zeros(len(rows), np.float32), np.full(len(rows), -1)
+        place = np.searchsorted(known, rows)
+        place[place == len(known)] = 0
+        found = known[place] == rows
+        return np.where(found, scores[place], np.float32(0.0)), np.where(found, ranks[place], -1)
+
+    def words(self, table: JobTable) -> Singles:
+        """float32 ``(len(table.titles), 3)``: weight of each word in `RECENT`, `DESIRED` and `LAST`."""
+        if self._words is None or len(self._words) < len(table.titles):
+            self._words = np.zeros((len(table.titles), 3), np.float32)
+            for column, weights in enumerate(self._profiles()):
+                self._words[list(weights), column] = list(weights.values())
+        return self._words
+
+    def lengths(self, table: JobTable) -> Singles:
+        """float32 ``(3,)``: length of the vectors in `words`, each word multiplied by its idf."""
+        if self._lengths is None:
+            lengths = []
+            for weights in self._profiles():
+                parts = np.array(list(weights.values()), np.float32) * table.idf(np.array(list(weights), np.int32))
+                lengths.append(math.sqrt(float(parts @ parts)))
+            self._lengths = np.array(lengths, np.float32)
+        return self._lengths
+
+    def _profiles(self) -> tuple[dict[int, float], ...]:
+        return self.token_weights, self.desired_weights, self.last_weights
+
+
+_NOBODY: Final = MemberProfile(member_id="", updated_at=0)
+
+
+def sources(state: MemberState) -> list[str]:
+    """Jobs whose neighbours `MemberView.build` wants, newest first; at most `SOURCES`."""
+    return [touch.job_id for touch in state.recent if touch.action != Action.DISMISS][:SOURCES]
+
+
+def _weights(recent: list[Recent]) -> Singles:
+    weights = [
+        _STRENGTH.get(touch.action, 1.0) * _RANK_FADE**rank * fade(recent[0].at - touch.at, INTEREST_HALF_LIFE_MS)
+        for rank, touch in enumerate(recent)
+    ]
+    return np.array(weights, np.float32)
+
+
+def _covisits(
+    recent: list[Recent], weights: Singles, neighbours: Mapping[str, Neighbours], table: JobTable, now: int
+) -> tuple[Rows, Singles, Longs, Longs]:
+    """Tied rows in ascending order, their scores, their ranks, and the order of the ranks."""
+    names: list[str] = []
+    parts = []
+    for touch, weight in zip(recent[:SOURCES], weights.tolist(), strict=False):
+        row = neighbours.get(touch.job_id)
+        if row is not None and row.weights:
+            names.extend(row.weights)
+            amounts = np.fromiter(row.weights.values(), np.float64, len(row.weights))
+            parts.append(amounts * (weight * fade(max(0, now - row.at), NEIGHBOUR_HALF_LIFE_MS)))
+    if not names:
+        return np.zeros(0, np.int32), np.zeros(0, np.float32), np.zeros(0, np.int64), np.zeros(0, np.int64)
+    rows = table.rows(names)
+    known = rows >= 0
+    found, place = np.unique(rows[known], return_inverse=True)
+    scores = np.bincount(place, weights=np.concatenate(parts)[known], minlength=len(found))
+    order = np.lexsort((table.columns.ties[found], -scores))
+    ranks = np.empty(len(found), np.int64)
+    ranks[order] = np.arange(len(found))
+    return found, np.minimum(scores, _MOST).astype(np.float32), ranks, order
+
+
+def _usual(columns: Columns, name: str, rows: Rows, weights: Singles) -> int:
+    """Code that at least `_HOME_SHARE` of the rows have, by weight; 0 if none."""
+    codes: Ints = columns.codes[rows, CODED.index(name)]
+    sums: dict[int, float] = {}
+    for code, weight in zip(codes.tolist(), weights.tolist(), strict=True):
+        sums[code] = sums.get(code, 0.0) + weight
+    best = max(sums, key=sums.__getitem__, default=0)  # of equal ones that of the newest job
+    return best if best and sums[best] >= _HOME_SHARE * sum(sums.values()) else 0
+
+
+def _words(
+    profile: MemberProfile, rows: Rows, weights: Singles, table: JobTable
+) -> tuple[dict[int, float], dict[int, float], dict[int, float]]:
+    titles = table.titles
+    interests: dict[int, float] = {}
+    recent = titles.words[rows].tolist()
+    for words, weight in zip(recent, weights.tolist(), strict=True):
+        for word in words:
+            if not word:
+                break  # the filler: the rest is empty
+            interests[word] = interests.get(word, 0.0) + weight
+    last = {word: 1.0 for word in recent[0] if word} if recent else {}
+    desired = {word: 1.0 for title in profile.desired_titles for word in titles.codes_of(tokens(title))}
+    for word in desired:
+        interests[word] = interests.get(word, 0.0) + _DESIRED
+    for word in titles.codes_of(tokens(profile.headline or "")):
+        interests[word] = interests.get(word, 0.0) + _HEADLINE
+    if len(interests) > _WORDS:
+        idf = titles.idf(np.array(list(interests), np.int32))
+        says = np.array(list(interests.values())) * idf * idf
+        keep = np.argsort(-says, kind="stable")[:_WORDS]
+        words = list(interests)
+        interests = {words[index]: interests[words[index]] for index in keep.tolist()}
+    return interests, desired, last
+
+
+def _companies(names: tuple[str, ...], table: JobTable) -> frozenset[int]:
+    return frozenset(code for name in names if (code := table.code("company", name)))

@@ -1,0 +1,214 @@
+"""Topics as they are on the broker: create what is missing, check the rest, ask for ids and bounds.
+
+All calls block, each for at most the patience given to `Admin`; from asyncio use ``asyncio.to_thread``.
+"""
+
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
+from typing import Any, ClassVar, Final
+
+import msgspec
+from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType
+
+from streamrec.kafka.client import KafkaRefusedError, KafkaUnavailableError, client_config, explained
+from streamrec.kafka.ends import EMBEDDED_CLUSTER_ID, FetchedEnds, Place
+from streamrec.settings import Settings
+from streamrec.topics import Topic
+
+PATIENCE_S = 5.0  # a command that finds no Kafka says so after this time
+_DEFAULT_CLEANUP: Final = "delete"  # what a topic has for which nothing was set
+
+
+class TopicInfo(msgspec.Struct, frozen=True):
+    """A topic on the broker. `id` differs when a topic is deleted and created again; `cleanup` as Kafka writes it."""
+
+    name: str
+    id: str
+    partitions: int
+    cleanup: str
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """Something about a topic that keeps streamrec from working, and what to do about it."""
+
+    topic: str
+    what: str
+    remedy: str
+
+
+class Admin:
+    """What streamrec asks of a Kafka cluster about its topics.
+
+    Parameters
+    ----------
+    settings
+        Where Kafka is, and how many partitions the member- and job-keyed topics have.
+    patience_s
+        How long one call may take; default `PATIENCE_S`.
+
+    Raises
+    ------
+    KafkaUnavailableError
+        By every method: Kafka does not answer in time.
+    KafkaRefusedError
+        By every method: it answers, with an error.
+    """
+
+    ERRORS: ClassVar[tuple[type[Exception], ...]] = (KafkaUnavailableError, KafkaRefusedError)
+
+    def __init__(self, settings: Settings, patience_s: float | None = None) -> None:
+        self._settings, self._patience_s = settings, PATIENCE_S if patience_s is None else patience_s
+        self._client = AdminClient(client_config(settings, "admin"))
+        self._embedded = False
+        self._ends: FetchedEnds | None = None
+
+    def partitions(self) -> dict[str, int]:
+        """Number of partitions of every topic on the broker."""
+        try:
+            # Asks for all: asking for one that is missing would create it where the broker does so by itself.
+            listed = self._client.list_topics(timeout=self._patience_s)
+        except KafkaException as error:
+            raise explained(error, self._settings) from error
+        self._embedded = listed.cluster_id == EMBEDDED_CLUSTER_ID
+        return {name: len(topic.partitions) for name, topic in listed.topics.items()}
+
+    def create(self, specs: Mapping[str, Topic]) -> list[str]:
+        """Create those of `specs` that are missing, with the broker's own number of replicas; answers their names."""
+        existing = self.partitions()
+        missing = [
+            NewTopic(spec.name, spec.partition_count(self._settings.partitions), config=spec.config)
+            for spec in specs.values()
+            if spec.name not in existing
+        ]
+        if not missing:
+            return []
+        created = []
+        for name, future in self._client.create_topics(missing, request_timeout=self._patience_s).items():
+            try:
+                self._result(future)
+            except KafkaRefusedError as error:
+                if not _is(error, KafkaError.TOPIC_ALREADY_EXISTS):  # another process was quicker
+                    raise
+            else:
+                created.append(name)
+        return created
+
+    def describe(self, names: Iterable[str]) -> dict[str, TopicInfo]:
+        """Those of `names` that exist."""
+        names = list(names)
+        if not names:
+            return {}
+        found = {}
+        for name, future in self._client.describe_topics(
+            TopicCollection(names), request_timeout=self._patience_s
+        ).items():
+            try:
+                found[name] = self._result(future)
+            except KafkaRefusedError as error:
+                if not _is(error, KafkaError.UNKNOWN_TOPIC_OR_PART):
+                    raise
+        cleanup = self._cleanup(list(found))
+        return {
+            name: TopicInfo(name, str(topic.topic_id), len(topic.partitions), cleanup[name])
+            for name, topic in found.items()
+        }
+
+    def _cleanup(self, names: list[str]) -> dict[str, str]:
+        if not names:
+            return {}
+        resources = [ConfigResource(ResourceType.TOPIC, name) for name in names]
+        answers = self._client.describe_configs(resources, request_timeout=self._patience_s)
+        cleanup = {}
+        for resource, future in answers.items():
+            entry = self._result(future).get("cleanup.policy")  # the embedded broker names only what was set
+            cleanup[resource.name] = entry.value if entry is not None else _DEFAULT_CLEANUP
+        return cleanup
+
+    def topic_ids(self, names: Iterable[str]) -> dict[str, str]:
+        """Kafka's id of each topic: it tells a topic from one of the same name that was created anew.
+
+        Raises
+        ------
+        KafkaRefusedError
+            One does not exist.
+        """
+        names = list(names)
+        found = self.describe(names)
+        if absent := sorted(set(names) - set(found)):
+            raise KafkaRefusedError(f"no topic {', '.join(absent)}: run `streamrec topics create`")
+        return {name: found[name].id for name in names}
+
+    def watermarks(self, topic: str) -> dict[int, tuple[int, int]]:
+        """By partition, the first offset that is kept and the one that comes next; empty if there is no such topic."""
+        return {partition: bounds for (_, partition), bounds in self.bounds([topic]).items()}
+
+    def bounds(self, topics: Iterable[str]) -> dict[Place, tuple[int, int]]:
+        """`watermarks` of several topics in one go, by topic and partition."""
+        counts = self.partitions()
+        places = [(topic, number) for topic in topics for number in range(counts.get(topic, 0))]
+        low, high = self._offsets(places, OffsetSpec.earliest()), self._offsets(places, OffsetSpec.latest())
+        if self._embedded:
+            if self._ends is None:
+                self._ends = FetchedEnds(self._settings, self._patience_s)
+            high = self._ends.ends(high)
+        return {place: (low[place], high[place]) for place in places}
+
+    def _offsets(self, places: Iterable[Place], spec: Any) -> dict[Place, int]:
+        requests = {TopicPartition(*place): spec for place in places}
+        if not requests:
+            return {}
+        answers = self._client.list_offsets(requests, request_timeout=self._patience_s)
+        return {(place.topic, place.partition): self._result(future).offset for place, future in answers.items()}
+
+    def check(self, specs: Mapping[str, Topic]) -> list[Problem]:
+        """What is wrong with the topics of `specs`; empty if nothing is."""
+        found = self.describe(specs)
+        problems = []
+        for name, spec in specs.items():
+            if (topic := found.get(name)) is None:
+                problems.append(Problem(name, "it does not exist", "run `streamrec topics create`"))
+                continue
+            wanted = spec.partition_count(self._settings.partitions)
+            if spec.partitions != "members" and topic.partitions != wanted:
+                problems.append(Problem(name, f"it has {topic.partitions} partitions, not {wanted}", _recreate(name)))
+            if spec.cleanup not in topic.cleanup.split(","):
+                what = f"its cleanup.policy is {topic.cleanup}, not {spec.cleanup}"
+                remedy = f"kafka-configs --alter --topic {name} --add-config cleanup.policy={spec.cleanup}"
+                problems.append(Problem(name, what, remedy))
+        shared = [name for name, spec in specs.items() if spec.partitions == "members" and name in found]
+        return problems + self._uneven({name: found[name].partitions for name in shared})
+
+    def _uneven(self, counts: Mapping[str, int]) -> list[Problem]:
+        """The count is one for all, since the partition of a key says who owns its state, whatever the topic."""
+        wanted = self._settings.partitions
+        wrong = {name: count for name, count in counts.items() if count != wanted}
+        if len(set(counts.values())) > 1:
+            what = f"not {wanted} as the other member- and job-keyed topics"
+            return [
+                Problem(name, f"it has {count} partitions, {what}", _recreate(name)) for name, count in wrong.items()
+            ]
+        return [
+            Problem(
+                name, f"it has {count} partitions, the setting partitions is {wanted}",
+                f"set partitions = {count}, with a new namespace if it was {wanted} before; or else {_recreate(name)}",
+            )
+            for name, count in wrong.items()
+        ]  # fmt: skip
+
+    def _result(self, future: "Future[Any]") -> Any:
+        try:
+            return future.result(self._patience_s + 1)  # the client's own limit comes first
+        except KafkaException as error:
+            raise explained(error, self._settings) from error
+        except TimeoutError as error:
+            raise KafkaUnavailableError(f"Kafka does not answer at {self._settings.kafka}") from error
+
+
+def _recreate(name: str) -> str:
+    return f"delete {name} and run `streamrec topics create`; what is in it must be produced again"
+
+
+def _is(error: KafkaRefusedError, code: int) -> bool:
+    cause = error.__cause__
+    return isinstance(cause, KafkaException) and bool(cause.args[0].code() == code)

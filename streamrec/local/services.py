@@ -1,0 +1,82 @@
+"""The processes of streamrec itself on one machine: trainer, worker and lookup, under a supervisor."""
+
+from typing import Final
+
+import msgspec
+
+from streamrec.kafka.admin import Admin
+from streamrec.local.ports import is_free
+from streamrec.local.signals import StopSignals
+from streamrec.local.supervisor import Child, Say, Supervisor, command_of
+from streamrec.settings import Settings
+from streamrec.topics import load
+
+SERVICES: Final = ("trainer", "worker", "lookup")  # in the order of their start; they stop in the reverse one
+_CHECK_S: Final = 0.2
+
+
+class ServicesError(RuntimeError):
+    """The services cannot be started as they are set up; the message says what to do."""
+
+
+def environ_of(settings: Settings) -> dict[str, str]:
+    """The environment under which another process loads the same `settings`, whatever file it finds.
+
+    Examples
+    --------
+    >>> environ_of(Settings(partitions=8))["STREAMREC_PARTITIONS"]
+    '8'
+    """
+    values = msgspec.structs.asdict(settings)
+    return {f"STREAMREC_{name.upper()}": str(value) for name, value in values.items() if value is not None}
+
+
+def start_services(supervisor: Supervisor, settings: Settings) -> list[Child]:
+    """Start trainer, worker and lookup with these settings."""
+    environ = environ_of(settings)
+    return [supervisor.start(name, command_of(name), environ) for name in SERVICES]
+
+
+def check_ports(settings: Settings) -> None:
+    """Raise ServicesError if a port that a service listens on is taken."""
+    wanted = [
+        ("lookup_port", settings.lookup_host, settings.lookup_port),
+        ("worker_metrics_port", settings.metrics_host, settings.worker_metrics_port),
+        ("trainer_metrics_port", settings.metrics_host, settings.trainer_metrics_port),
+    ]
+    for name, host, port in wanted:
+        if not is_free(port, host):
+            raise ServicesError(
+                f"port {port} of {host} is taken ({name}): stop what listens there (another streamrec?), or choose "
+                f"another with STREAMREC_{name.upper()}"
+            )
+
+
+def up(settings: Settings, say: Say) -> int:
+    """Run the services against the configured Kafka and Redis until a signal; the exit code.
+
+    Raises
+    ------
+    ServicesError
+        A port is taken, or a topic is not as it must be.
+    KafkaUnavailableError, KafkaRefusedError
+        Kafka does not answer, or does not let us create a topic.
+    """
+    check_ports(settings)
+    admin = Admin(settings)
+    if created := admin.create(load()):
+        say(f"streamrec: created the topics {', '.join(created)}")
+    if problems := admin.check(load()):
+        raise ServicesError("\n".join(f"{problem.topic}: {problem.what}; {problem.remedy}" for problem in problems))
+    supervisor = Supervisor(say, logs=None)
+    with StopSignals(supervisor.kill) as stop, supervisor:
+        start_services(supervisor, settings)
+        base = f"http://{settings.lookup_host}:{settings.lookup_port}"
+        say(f"streamrec: API {base}, its documentation {base}/docs, metrics {base}/metrics; Ctrl-C stops")
+        while not stop.wait(_CHECK_S):
+            supervisor.check()
+            if lost := [child.name for child in supervisor.children if child.gave_up]:
+                say(f"streamrec: without {', '.join(lost)} the rest makes no sense: stopping")
+                return 1
+        say("streamrec: stopping")
+    return 0

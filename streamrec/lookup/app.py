@@ -1,0 +1,80 @@
+"""The ASGI application: the operations behind Starlette's router, and problem documents for whatever misses them."""
+
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from streamrec.lookup import docs, problems, request_ids
+from streamrec.lookup.endpoint import Endpoint, unexpected
+from streamrec.lookup.openapi import document
+from streamrec.lookup.problems import MEDIA_TYPE, Problem
+from streamrec.lookup.routes import OPERATIONS
+from streamrec.lookup.service import Service
+from streamrec.metrics import REQUESTS
+
+_log = logging.getLogger(__name__)
+
+
+def create_app(service: Service) -> ASGIApp:
+    """The application. Its lifespan runs the service's background work, and closes what the service holds."""
+    described = document(OPERATIONS, service.settings)
+    service.openapi, service.docs = msgspec.json.encode(described), docs.render(described)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:  # noqa: ARG001 - Starlette's signature
+        async with service.running():
+            yield
+
+    app = Starlette(
+        routes=[
+            Route(operation.path, Endpoint(operation, service), methods=[operation.method], name=operation.name)
+            for operation in OPERATIONS
+        ],
+        exception_handlers={HTTPException: _missed, Exception: _failed},
+        lifespan=lifespan,
+    )
+    app.router.redirect_slashes = False
+    return _RawPath(app)
+
+
+class _RawPath:
+    """Routes by the path as it was sent, so that an id may hold a slash (``%2F``); `read_path` decodes it afterwards."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and b"%" in scope.get("raw_path", b""):
+            scope = {**scope, "path": scope["raw_path"].decode("latin-1")}
+        await self._app(scope, receive, send)
+
+
+async def _missed(request: Request, error: Exception) -> Response:
+    """No operation has this path, or not with this method."""
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for nothing else
+    if error.status_code == problems.METHOD_NOT_ALLOWED.status:
+        allowed = ", ".join(sorted((error.headers or {}).get("Allow", "").split(", ")))
+        detail = f"{request.method} is not allowed here; allowed: {allowed}"
+        return _respond(request, Problem(problems.METHOD_NOT_ALLOWED, detail, headers={"Allow": allowed}))
+    return _respond(request, Problem(problems.NOT_FOUND, "no operation has this path; /docs lists all"))
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    """Something failed outside of the operations, which catch their own failures."""
+    _log.error("a request failed", exc_info=error)
+    return _respond(request, unexpected())
+
+
+def _respond(request: Request, problem: Problem) -> Response:
+    request_id = request_ids.identify(request.scope["headers"])
+    REQUESTS.labels("none", str(problem.kind.status)).inc()
+    headers = {"X-Request-Id": request_id, "Cache-Control": "no-store", **problem.headers}
+    return Response(problem.document(request_id), problem.kind.status, headers, MEDIA_TYPE)

@@ -1,0 +1,137 @@
+"""Which jobs of a ranked list are served now, and where: every one is checked again, since the list was made."""
+
+from collections.abc import Collection, Iterator, Sequence
+from itertools import islice
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from streamrec.features.state import MemberState
+from streamrec.features.table import JobTable
+from streamrec.lookup.cursor import job_hash
+from streamrec.ranking import rerank
+from streamrec.ranking.filters import barred
+from streamrec.ranking.ranked import RankedList
+
+_AHEAD: Final = 8  # looked up beyond the page, since some jobs of a list may have closed since it was ranked
+
+
+class Page:
+    """Picks the next jobs of a ranked list: those not shown yet that may be served to the member at this moment.
+
+    Parameters
+    ----------
+    table
+        All jobs.
+    state
+        The member's; a fresh one for an unknown member.
+    now
+        Milliseconds.
+    viewed_again_after_ms, without_posting
+        As for a ranking (see `ranking.filters`).
+    shown
+        Hashes of the jobs on earlier pages (see `cursor`).
+    size
+        Jobs wanted.
+    depth
+        Jobs that all pages together may show.
+    explore, seed
+        As for `rerank.place`; default 0, nothing is tried. Only a first page is explored: what follows is the ranking
+        less what was shown, which is certain once the first page is known.
+    """
+
+    def __init__(
+        self,
+        table: JobTable,
+        state: MemberState,
+        now: int,
+        *,
+        viewed_again_after_ms: int | None = None,
+        without_posting: bool = False,
+        shown: Collection[bytes] = (),
+        size: int,
+        depth: int,
+        explore: float = 0.0,
+        seed: str = "",
+    ) -> None:
+        self._table, self._now, self._without_posting = table, now, without_posting
+        self._shown, self._size = shown, max(0, min(size, depth - len(shown)))
+        self._room_after = len(shown) + self._size < depth
+        self._explore, self._seed = 0.0 if shown else explore, seed
+        blocked = state.profile.blocked_companies if state.profile is not None else ()
+        self._blocked = [code for code in (table.code("company", name) for name in blocked) if code]
+        self._barred: Sequence[Collection[str]]
+        if viewed_again_after_ms is None:
+            # As `barred` has it, without building one set of all that the member ever did.
+            recent = {recent.job_id for recent in state.recent}
+            self._barred = [
+                jobs
+                for jobs in (state.applied, state.dismissed, state.viewed, state.liked, state.saved, recent)
+                if jobs
+            ]
+        else:
+            self._barred = [barred(state, now, viewed_again_after_ms)]
+
+    def pick(self, ranked: RankedList) -> "Picked":
+        """The page out of this list."""
+        size = self._size
+        # Who comes from further down, and how likely that was, depends on how many there are.
+        look = size + 1 if not self._explore else max(size + 1, rerank.DEPTH)
+        found = list(islice(self._servable(ranked.job_ids, look + _AHEAD), look))
+        ended = len(found) <= size
+        placed = rerank.place(min(len(found), rerank.DEPTH if self._explore else 0), self._explore, self._seed)
+        jobs = [found[rank] for rank in placed.ranks[:size]]
+        propensities = list(placed.propensities[:size])
+        rest = found[len(jobs) : size]
+        jobs += rest
+        propensities += [1.0] * len(rest)
+        return Picked(
+            [place for place, _ in jobs], [row for _, row in jobs], propensities,
+            full=len(jobs) == size, more=not ended and self._room_after,
+            short=ended and (len(jobs) < size or self._room_after),
+        )  # fmt: skip
+
+    def _servable(self, job_ids: Sequence[str], step: int) -> Iterator[tuple[int, int]]:
+        """(position in the list, row in the table) of each job that may be served; `step` are looked up at a time."""
+        start = 0
+        while start < len(job_ids):
+            part = job_ids[start : start + step]
+            rows = self._table.rows(part)
+            mask = self._table.servable(rows, self._now, self._without_posting)
+            if self._blocked:
+                mask &= ~np.isin(self._table.company[rows], self._blocked)
+            distinct = set(part)
+            bad = {job_id for jobs in self._barred for job_id in _common(distinct, jobs)}
+            for offset, (job_id, row, allowed) in enumerate(zip(part, rows.tolist(), mask.tolist(), strict=True)):
+                if allowed and job_id not in bad and not (self._shown and job_hash(job_id) in self._shown):
+                    yield start + offset, row
+            start += step
+
+
+class Picked(NamedTuple):
+    """What `Page.pick` found, one entry a job in the first three.
+
+    Attributes
+    ----------
+    positions
+        In the list, from 0.
+    rows
+        In the table.
+    propensities
+        Probability with which the policy puts that job at that place.
+    full, more
+        Whether the page is full, and whether another one can follow.
+    short
+        Whether the list ended before that could be said, if there are more jobs than it holds.
+    """
+
+    positions: list[int]
+    rows: list[int]
+    propensities: list[float]
+    full: bool
+    more: bool
+    short: bool
+
+
+def _common(few: set[str], many: Collection[str]) -> set[str]:
+    return few & many.keys() if isinstance(many, dict) else few.intersection(many)

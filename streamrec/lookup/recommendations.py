@@ -1,0 +1,256 @@
+"""``GET /v1/members/{member_id}/recommendations``: the jobs that this member will check next."""
+
+from functools import lru_cache, partial
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta
+
+from streamrec.features.library import FEATURE_SET
+from streamrec.features.table import JobTable
+from streamrec.lookup import cursor, problems
+from streamrec.lookup.after import Outcome
+from streamrec.lookup.cursor import InvalidCursorError
+from streamrec.lookup.operation import Call
+from streamrec.lookup.page import Page, Picked
+from streamrec.lookup.problems import Problem
+from streamrec.lookup.service import Ranked, Service
+from streamrec.lookup.shown import impression
+from streamrec.lookup.tokens import MAX_LENGTH as TOKEN_LENGTH
+from streamrec.metrics import ANSWERS, DEGRADED, STATE_AGE
+from streamrec.ranking import candidates
+from streamrec.ranking import ranked as ranked_lists
+from streamrec.ranking.filters import NO_FILTERS, Filters
+from streamrec.ranking.ranked import RankedList
+from streamrec.stores.serving import Inputs
+
+_DEEPEST: Final = 1_000  # jobs that all pages together can show, whatever `list_size` is: a cursor must fit into a URL
+
+Region = Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+class RecommendationsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Parameters of the query."""
+
+    limit: Annotated[int, Meta(ge=1, description="Jobs on this page, at most.", examples=[10])] = 20
+    cursor: Annotated[
+        str | None,
+        Meta(
+            description="`next_cursor` of the page before, with the same member and filters. Pages never repeat a job."
+        ),
+    ] = None
+    surface: Annotated[
+        Annotated[str, Meta(min_length=1, max_length=100)] | None,
+        Meta(
+            description="Where the list is shown; recorded with what was shown, so that what is learned can be told apart.",
+            examples=["home"],
+        ),
+    ] = None
+    region: Annotated[
+        Region | None,
+        Meta(description="Only jobs of this region (compared without regard to case).", examples=["Bavaria"]),
+    ] = None
+    remote: Annotated[
+        bool | None,
+        Meta(description="`true`: only jobs known to be remote; `false`: only others.", examples=[True]),
+    ] = None
+    track: Annotated[
+        bool,
+        Meta(
+            description="Whether a person will see this list. If so, what it shows is recorded (topic `impressions`, by "
+            "`request_id`: a name used twice counts once), what is not checked becomes a negative example, and now and then a "
+            "job from further down is tried among the first ten of the first page. Say `false` for probes and benchmarks: "
+            "what nobody saw must not train the model, and the list is then purely by `score`."
+        ),
+    ] = True
+    after: Annotated[
+        Annotated[str, Meta(min_length=1, max_length=TOKEN_LENGTH)] | None,
+        Meta(
+            description="Token of an event from `POST /v1/events`: waits, within a budget, until the member's state holds "
+            "that event; `freshness.after` says whether it does. Counts of jobs and the model may follow later."
+        ),
+    ] = None
+
+
+class Item(msgspec.Struct, frozen=True):
+    """One job of a list."""
+
+    rank: Annotated[int, Meta(description="Place on this page, from 1.")]
+    position: Annotated[
+        int, Meta(description="Place on all pages together, from 0: what events mean by `position` and `positions`.")
+    ]
+    job_id: str
+    score: Annotated[
+        float,
+        Meta(
+            description="Comparable within one answer only; never rises down the list, but where a job was tried (see "
+            "`track`)."
+        ),
+    ]
+    p_check: Annotated[
+        float | None, Meta(description="Probability that the member checks the job if shown; null without a model.")
+    ]
+    title: str | None
+    company: str | None
+    city: str | None
+    sources: Annotated[tuple[str, ...], Meta(description="Why the job was considered.", examples=[["covisited"]])]
+
+
+class Model(msgspec.Struct, frozen=True):
+    """The model that ranked the list."""
+
+    name: str
+    version: int
+
+
+class Freshness(msgspec.Struct, frozen=True):
+    """How old is what the answer was made from, in milliseconds."""
+
+    state_age_ms: Annotated[
+        int | None,
+        Meta(description="Since the member's newest event that is in the state; null for an unknown member."),
+    ]
+    model_age_ms: Annotated[int | None, Meta(description="Since the model was written; null without a model.")]
+    list_age_ms: Annotated[int, Meta(description="Since the list was ranked; 0 when that was now.")]
+    ranked: Annotated[Ranked, Meta(description="Whether the list was kept ready or ranked for this answer.")]
+    after: Annotated[
+        Outcome | None, Meta(description="Whether the event of `after` is in the state; null when not asked for.")
+    ]
+
+
+class Recommendations(msgspec.Struct, frozen=True):
+    """A page of ranked jobs."""
+
+    request_id: str
+    member_id: str
+    items: tuple[Item, ...]
+    next_cursor: Annotated[
+        str | None, Meta(description="Give it as `cursor` for the next page; null on the last page.")
+    ]
+    model: Model | None
+    freshness: Freshness
+    degraded: Annotated[str | None, Meta(description="null, or why the answer falls short of what it should be.")]
+
+
+async def recommendations(service: Service, call: Call) -> Recommendations:
+    """Answer with a page of the member's ranked jobs."""
+    member_id, query, settings = call.path["member_id"], call.query, service.settings
+    filters = NO_FILTERS
+    if query.region is not None or query.remote is not None:
+        filters = Filters(region=query.region, remote=query.remote)
+    depth = min(settings.list_size, _DEEPEST)
+    question = (member_id, filters.region, filters.remote)
+    shown = {} if query.cursor is None else _shown(query.cursor, question, depth)
+    after = await _wait(service, query.after)
+    inputs = await service.stored(member_id)
+    now = service.clock_ms()
+    page = Page(
+        service.serving.table, inputs.state, now, viewed_again_after_ms=settings.viewed_again_after_ms,
+        without_posting=service.serving.without_posting, shown=shown, size=query.limit, depth=depth,
+        explore=settings.explore if query.track else 0.0, seed=call.request_id,
+    )  # fmt: skip
+    ranked = _kept(service, inputs, now) if filters is NO_FILTERS else None
+    how: Ranked = "cached"
+    picked = None if ranked is None else page.pick(ranked)
+    # Few jobs of a list are kept, and some of them may have closed since: what is deeper is ranked now.
+    if ranked is None or picked is None or (picked.short and ranked.cut):
+        inputs = await service.completed(inputs)
+        ranked, how = service.rank(inputs, filters)
+        picked = page.pick(ranked)
+        if filters is NO_FILTERS and inputs.state.version and service.table_degraded() is None:
+            service.background.ranked(member_id, ranked_lists.pack(ranked.head(settings.cached_list_size)))
+    if inputs.state.version:
+        service.background.asked(member_id)
+    items = tuple(_items(service.serving.table, ranked, picked, len(shown)))
+    answer = Recommendations(
+        request_id=call.request_id,
+        member_id=member_id,
+        items=items,
+        next_cursor=_next_cursor(question, shown, ranked, picked),
+        model=Model(ranked.model_name, ranked.model_version) if ranked.model_version else None,
+        freshness=Freshness(
+            state_age_ms=max(0, now - inputs.state.last_at) if inputs.state.last_at else None,
+            model_age_ms=max(0, now - ranked.model_at) if ranked.model_version else None,
+            list_age_ms=max(0, now - ranked.ranked_at),
+            ranked=how,
+            after=after,
+        ),
+        degraded=inputs.degraded or service.table_degraded() or ranked.degraded,
+    )
+    _count(answer)
+    if query.track and items:
+        service.impressions.add(
+            partial(impression, call.request_id, member_id, now, query.surface, ranked, picked, items)
+        )
+    return answer
+
+
+def _shown(text: str, question: tuple[object, ...], depth: int) -> dict[bytes, None]:
+    try:
+        return cursor.decode(text, question, depth)
+    except InvalidCursorError as error:
+        raise Problem(problems.INVALID_CURSOR, str(error)) from None
+
+
+async def _wait(service: Service, token: str | None) -> Outcome | None:
+    if token is None:
+        return None
+    return await service.after.wait(service.after.read(token), service.settings.after_budget_ms)
+
+
+def _kept(service: Service, inputs: Inputs, now: int) -> RankedList | None:
+    """The member's kept list, if it can still be used: as new as the state, by a model that is not too old, with features."""
+    ranked = inputs.ranked
+    if ranked is None or inputs.state.version == 0 or ranked.member_version != inputs.state.version:
+        return None
+    if ranked.feature_set != FEATURE_SET:
+        return None
+    if ranked.model_version == 0 and service.serving.scorer is not None:
+        return None
+    made_at = ranked.model_at if ranked.model_version else ranked.ranked_at
+    return ranked if now - made_at <= service.settings.model_max_age_ms else None
+
+
+def _items(table: JobTable, ranked: RankedList, picked: Picked, before: int) -> list[Item]:
+    items = []
+    for place, (position, row) in enumerate(zip(picked.positions, picked.rows, strict=True), 1):
+        posting = table.postings[row]
+        title, company, city = (None, None, None) if posting is None else (posting.title, posting.company, posting.city)
+        items.append(
+            Item(
+                place,
+                before + place - 1,
+                ranked.job_ids[position],
+                ranked.scores[position],
+                ranked.p_check[position],
+                title,
+                company,
+                city,
+                _source_names(ranked.sources[position]),
+            )
+        )
+    return items
+
+
+@lru_cache(maxsize=4096)
+def _source_names(mask: int) -> tuple[str, ...]:
+    return tuple(candidates.explain(mask))
+
+
+def _next_cursor(
+    question: tuple[object, ...], shown: dict[bytes, None], ranked: RankedList, picked: Picked
+) -> str | None:
+    if not picked.more or not picked.positions:
+        return None
+    return cursor.encode(question, [*shown, *(cursor.job_hash(ranked.job_ids[i]) for i in picked.positions)])
+
+
+_ANSWERS: Final = {how: ANSWERS.labels(how) for how in ("cached", "now")}
+
+
+def _count(answer: Recommendations) -> None:
+    _ANSWERS[answer.freshness.ranked].inc()
+    if answer.degraded is not None:
+        DEGRADED.labels(answer.degraded).inc()
+    if answer.freshness.state_age_ms is not None:
+        STATE_AGE.observe(answer.freshness.state_age_ms / 1000)

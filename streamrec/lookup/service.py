@@ -1,0 +1,187 @@
+"""What one lookup process holds: the table of jobs, the store, the producer, and what runs beside the requests."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Final, Literal
+
+import msgspec
+import numpy as np
+
+from streamrec.features.state import MemberState, Neighbours
+from streamrec.lookup.after import After
+from streamrec.lookup.background import Background
+from streamrec.lookup.impressions import Impressions
+from streamrec.lookup.publishing import Publisher
+from streamrec.metrics import CANDIDATES, STORE_ERRORS
+from streamrec.ranking.candidates import SOURCES
+from streamrec.ranking.filters import Filters
+from streamrec.ranking.ranked import RankedList
+from streamrec.ranking.workflow import NO_MODEL, rank, recent_ids
+from streamrec.settings import Settings
+from streamrec.stores.base import Store, StoreUnavailableError
+from streamrec.stores.keys import Keys
+from streamrec.stores.serving import UNREADABLE_STATE, Inputs, Serving
+
+STORE_UNAVAILABLE: Final = "store_unavailable"
+TABLE_LOADING: Final = "table_loading"
+TABLE_STALE: Final = "table_stale"
+DEGRADED: Final = {
+    STORE_UNAVAILABLE: "Redis did not answer in time: the list is not personal, and may hold jobs that the member applied "
+    "for, viewed or dismissed.",
+    UNREADABLE_STATE: "What is stored of the member is of a format that this version cannot read; otherwise as before.",
+    TABLE_LOADING: "The service has just started and does not know all jobs yet.",
+    TABLE_STALE: "Changes of jobs have not arrived for ten seconds: jobs closed since then may be in the answer.",
+    NO_MODEL: "There is no model yet, or none for this version: ranked by popularity, text and place; `p_check` is null.",
+}
+
+_STALE_MS: Final = 10_000
+_STARTUP_PATIENCE_S: Final = (
+    10.0  # a process of several takes no requests before it knows the jobs, if that is possible
+)
+_ANYONE_S: Final = 1.0  # how long a list for nobody in particular is used again
+_ANYONE: Final = 1_000  # such lists kept, one for each combination of filters
+
+_CANDIDATES: Final = [CANDIDATES.labels(source.name) for source in SOURCES]
+
+Ranked = Literal["cached", "now"]
+
+_log = logging.getLogger(__name__)
+
+
+class Service:
+    """All that the handlers work with.
+
+    Parameters
+    ----------
+    settings
+        Of the installation.
+    store
+        Where state lives; closed by `running`.
+    publisher
+        Takes events to Kafka.
+    clock_ms
+        Wall clock, milliseconds since the epoch.
+    """
+
+    def __init__(self, settings: Settings, store: Store, publisher: Publisher, clock_ms: Callable[[], int]) -> None:
+        self.settings, self.store, self.publisher, self.clock_ms = settings, store, publisher, clock_ms
+        self.keys = Keys(settings.namespace, settings.partitions)
+        self.serving = Serving(store, self.keys, settings, clock_ms)
+        self.after = After(store, self.keys)
+        self.background = Background(
+            store, self.keys, settings.asked_within_s, settings.model_max_age_ms // 1000, time.monotonic
+        )
+        self.impressions = Impressions(settings)
+        self.openapi = self.docs = b""
+        self._budget_s = settings.lookup_budget_ms / 1000
+        self._anyone: dict[Filters, tuple[float, RankedList]] = {}
+
+    async def stored(self, member_id: str) -> Inputs:
+        """A member's state and kept list, within the budget; `degraded` says what is missing."""
+        try:
+            async with asyncio.timeout(self._budget_s):
+                return await self.serving.stored(member_id)
+        except (StoreUnavailableError, TimeoutError):
+            STORE_ERRORS.labels("inputs").inc()
+            return Inputs(MemberState(), {}, None, STORE_UNAVAILABLE)
+
+    async def inputs(self, member_id: str) -> Inputs:
+        """What a ranking needs of a member, within twice the budget; `degraded` says what is missing."""
+        return await self.completed(await self.stored(member_id))
+
+    async def completed(self, stored: Inputs) -> Inputs:
+        """The same with the co-visitation rows that a ranking needs, within the budget; see `stored`."""
+        wanted = recent_ids(stored.state)
+        if not wanted:
+            return stored
+        rows = await self.neighbours(wanted)
+        if rows is None:
+            return msgspec.structs.replace(stored, degraded=STORE_UNAVAILABLE)
+        return msgspec.structs.replace(stored, neighbours=rows)
+
+    async def neighbours(self, job_ids: Sequence[str]) -> dict[str, Neighbours] | None:
+        """Co-visitation rows of jobs within the budget, None where the store does not answer in time."""
+        try:
+            async with asyncio.timeout(self._budget_s):
+                return await self.serving.neighbours(job_ids)
+        except (StoreUnavailableError, TimeoutError):
+            STORE_ERRORS.labels("neighbours").inc()
+            return None
+
+    def table_degraded(self) -> str | None:
+        """What is wrong with the table of jobs, if anything."""
+        if not self.serving.loaded:
+            return TABLE_LOADING
+        return TABLE_STALE if self.clock_ms() - self.serving.current_at > _STALE_MS else None
+
+    def rank(self, inputs: Inputs, filters: Filters) -> tuple[RankedList, Ranked]:
+        """Rank all jobs now. For members of whom nothing is known, lists are shared for a second."""
+        if inputs.state.version or not self.serving.loaded:
+            return self._rank(inputs, filters), "now"
+        now = time.monotonic()
+        made_at, ranked = self._anyone.get(filters, (float("-inf"), None))
+        if ranked is not None and now - made_at < _ANYONE_S:
+            return ranked, "cached"
+        ranked = self._rank(inputs, filters)
+        if len(self._anyone) >= _ANYONE:
+            self._anyone.clear()
+        self._anyone[filters] = now, ranked
+        return ranked, "now"
+
+    def _rank(self, inputs: Inputs, filters: Filters) -> RankedList:
+        serving, settings = self.serving, self.settings
+        ranked = rank(
+            inputs.state, inputs.neighbours, serving.table, serving.scorer, self.clock_ms(), size=settings.list_size,
+            filters=filters, viewed_again_after_ms=settings.viewed_again_after_ms,
+            without_posting=serving.without_posting,
+        )  # fmt: skip
+
+        masks = np.array(ranked.sources, np.int64)
+        for number, series in enumerate(_CANDIDATES):
+            series.observe(int(np.count_nonzero(masks >> number & 1)))
+        return ranked
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Keep the table current, write hints and what was shown until left; then close the producers and the store.
+
+        Enters once the jobs are loaded, or after ten seconds, or as soon as it is clear that the store is away: a service
+        that answers something is better than none.
+        """
+        beside = (self.serving.run(), self.background.run(), self.impressions.run())
+        tasks = [asyncio.create_task(work) for work in beside]
+        for task in tasks:
+            task.add_done_callback(_report)
+        try:
+            await self._wait_until_loaded()
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(self.impressions.close(), self.publisher.close())
+            await self.store.close()
+
+    async def _wait_until_loaded(self) -> None:
+        deadline = time.monotonic() + _STARTUP_PATIENCE_S
+        while not self.serving.loaded and time.monotonic() < deadline:
+            try:
+                async with asyncio.timeout(self._budget_s):
+                    await self.store.ping()
+            except (StoreUnavailableError, TimeoutError):
+                _log.warning("the store does not answer: starting without the table of jobs")
+                return
+            await asyncio.sleep(0.02)
+
+
+def wall_clock_ms() -> int:
+    """Milliseconds since the epoch, by this machine's clock."""
+    return time.time_ns() // 1_000_000
+
+
+def _report(task: "asyncio.Task[None]") -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.error("a background task ended; this process answers from what it has", exc_info=error)

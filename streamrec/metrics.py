@@ -1,0 +1,127 @@
+"""Every Prometheus series, named and documented in one place.
+
+Names follow the Prometheus conventions: full words, base units, ``_total`` for counters. The lookup runs several worker
+processes; their gauges say how they are merged (``multiprocess_mode``).
+"""
+
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_FAST: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+_SLOW: Final = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 60.0, 600.0)
+
+# Ingest (worker)
+EVENTS = Counter("streamrec_events_processed_total", "Records folded into state.", ["topic"])
+REJECTED = Counter("streamrec_events_rejected_total", "Records sent to dead-letters.", ["topic", "reason"])
+DUPLICATES = Counter(
+    "streamrec_events_duplicate_total", "Events dropped because their event_id was seen before.", ["topic"]
+)
+SKIPPED = Counter(
+    "streamrec_events_skipped_total", "Records below the stored position or mark: applied before.", ["topic"]
+)
+BATCH = Histogram(
+    "streamrec_batch_records",
+    "Records in one partition batch.",
+    ["topic"],
+    buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000),
+)
+STAGE = Histogram("streamrec_batch_stage_seconds", "Time of one stage of a batch.", ["stage"], buckets=_FAST)
+FRESHNESS = Histogram(
+    "streamrec_event_to_state_seconds",
+    "From the record's Kafka timestamp to its committed transaction.",
+    ["topic"],
+    buckets=_SLOW,
+)
+POSITION = Gauge(
+    "streamrec_position_offset", "Next offset to be read, as committed with the state.", ["topic", "partition"]
+)
+LAG = Gauge("streamrec_lag_records", "Records in the partition that are not in the state yet.", ["topic", "partition"])
+FENCED = Counter("streamrec_fenced_total", "Transactions refused because another owner had taken the slot.", ["slot"])
+DERIVED = Counter("streamrec_derived_records_total", "Records produced from events.", ["topic"])
+RERANKED = Counter("streamrec_lists_reranked_total", "Lists ranked anew because the member acted.")
+RERANK_SHED = Counter(
+    "streamrec_lists_rerank_shed_total", "Lists left for the lookup because the CPU budget was used up."
+)
+
+# Labels (worker)
+LABELS = Counter("streamrec_labels_total", "Training examples made, by kind.", ["kind"])
+CORRECTIONS = Counter("streamrec_label_corrections_total", "Rows whose negative was taken back by a late check.")
+IMPRESSIONS_REPEATED = Counter(
+    "streamrec_impressions_duplicate_total", "Impressions dropped because their request_id was seen before."
+)
+IMPRESSIONS_DROPPED = Counter(
+    "streamrec_impressions_unlearned_total", "Impressions left before they were closed, by reason.", ["reason"]
+)
+IMPRESSIONS_PENDING = Gauge(
+    "streamrec_impressions_pending", "Impressions whose window has not closed yet.", ["partition"]
+)
+WATERMARK_LAG = Gauge(
+    "streamrec_watermark_lag_seconds", "How far the event time of a partition's inputs is behind the clock.",
+    ["partition"],
+)  # fmt: skip
+LABELS_HELD = Counter(
+    "streamrec_labels_held_total",
+    "Actions that wait for their impression, as that input is still being caught up with.",
+)
+
+# Model (trainer)
+EXAMPLES = Counter("streamrec_training_examples_total", "Examples learned.", ["model", "kind"])
+ROWS = Counter("streamrec_training_rows_total", "Rows (member, job) learned.", ["model", "label"])
+# `data` is sampled (an action beside sampled negatives) or shown (impressions): their base rates differ.
+_RUNNING: Final = ["model", "data"]
+LOG_LOSS = Gauge("streamrec_model_log_loss", "Prequential log loss over the recent rows.", _RUNNING)
+BASE_LOG_LOSS = Gauge(
+    "streamrec_model_constant_log_loss", "Log loss of the best constant over the same rows.", _RUNNING
+)
+AUC = Gauge("streamrec_model_auc", "Prequential area under the ROC curve over the recent rows.", _RUNNING)
+CALIBRATION_ERROR = Gauge(
+    "streamrec_model_calibration_error", "Expected calibration error over the recent rows.", _RUNNING
+)
+HIT_RATE = Gauge(
+    "streamrec_model_hit_rate", "Share of the recent closed lists with a checked job among the first ten.", ["model"]
+)
+# The same by surface: at most eight of them, further ones are "other".
+_BY_SURFACE: Final = ["model", "data", "surface"]
+SURFACE_LOG_LOSS = Gauge("streamrec_model_surface_log_loss", "Prequential log loss, by surface.", _BY_SURFACE)
+SURFACE_BASE_LOG_LOSS = Gauge(
+    "streamrec_model_surface_constant_log_loss", "Log loss of the best constant, by surface.", _BY_SURFACE
+)
+SURFACE_AUC = Gauge("streamrec_model_surface_auc", "Prequential area under the ROC curve, by surface.", _BY_SURFACE)
+SURFACE_CALIBRATION_ERROR = Gauge(
+    "streamrec_model_surface_calibration_error", "Expected calibration error, by surface.", _BY_SURFACE
+)
+SURFACE_HIT_RATE = Gauge("streamrec_model_surface_hit_rate", "Hit rate, by surface.", ["model", "surface"])
+CALIBRATED = Gauge(
+    "streamrec_model_calibrated", "1 if p_check is fitted on shown lists, 0 if only sampled ones are known.", ["model"]
+)
+SNAPSHOT_TIME = Gauge("streamrec_model_snapshot_timestamp_seconds", "When the newest snapshot was written.", ["model"])
+SNAPSHOT_SECONDS = Histogram("streamrec_model_snapshot_seconds", "Time to write a snapshot.", ["model"], buckets=_FAST)
+
+# Reading side (worker and lookup)
+TABLE_JOBS = Gauge("streamrec_table_jobs", "Jobs held in the process.", ["state"], multiprocess_mode="livemax")
+TABLE_LAG = Gauge(
+    "streamrec_table_age_seconds",
+    "Time since the table of jobs was last known to be current.",
+    multiprocess_mode="livemax",
+)
+STORE_SECONDS = Histogram(
+    "streamrec_store_seconds", "Time of one round trip to the store.", ["operation"], buckets=_FAST
+)
+STORE_ERRORS = Counter("streamrec_store_errors_total", "Failed calls of the store.", ["operation"])
+UNREADABLE = Counter("streamrec_unreadable_values_total", "Stored values that this version cannot read.", ["kind"])
+
+# Lookup
+REQUESTS = Counter("streamrec_lookup_requests_total", "HTTP requests.", ["route", "status"])
+REQUEST_SECONDS = Histogram("streamrec_lookup_request_seconds", "Time to answer a request.", ["route"], buckets=_FAST)
+ANSWERS = Counter("streamrec_lookup_answers_total", "Recommendations answered.", ["ranked"])
+DEGRADED = Counter("streamrec_lookup_degraded_total", "Answers that fell short, by reason.", ["reason"])
+STATE_AGE = Histogram("streamrec_lookup_state_age_seconds", "Age of the member's state in an answer.", buckets=_SLOW)
+CANDIDATES = Histogram(
+    "streamrec_lookup_candidates",
+    "Candidates from each source.",
+    ["source"],
+    buckets=(0, 1, 5, 10, 20, 50, 100, 200, 500),
+)
+IMPRESSIONS = Counter("streamrec_lookup_impressions_total", "Records of what tracked answers showed.", ["result"])
+PRODUCED = Counter("streamrec_lookup_events_total", "Events taken over HTTP.", ["topic", "result"])

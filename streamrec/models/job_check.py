@@ -1,0 +1,225 @@
+"""P(job checked) and the score to order by: two heads of River's logistic regression over the same scaled features.
+
+What was sampled and what was shown have base rates of their own, and what was shown comes in parts: the jobs that were
+checked when they are, the others when the list closes. Why it is done like this is in
+``ops/decisions/0005-two-heads.md``.
+"""
+
+import math
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from streamrec.models.base import Model
+from streamrec.models.calibration import ServedIntercept
+from streamrec.models.measures import Data
+from streamrec.models.regression import (
+    CLIP_GRADIENT,
+    INTERCEPT_LEARNING_RATE,
+    LEARNING_RATE,
+    LEAST_DEVIATION,
+    AdaGrad,
+    Head,
+    ListRegression,
+    Scaler,
+)
+from streamrec.models.rows import CLOSED, CORRECTION, SAMPLED, Floats, Rows
+
+__all__ = [
+    "CLIP_GRADIENT",
+    "INTERCEPT_LEARNING_RATE",
+    "LEARNING_RATE",
+    "LEAST_DEVIATION",
+    "AdaGrad",
+    "JobCheck",
+    "ListRegression",
+]
+
+# Rows of shown lists after which P(checked) is taken from them rather than from sampled lists.
+CALIBRATED_ROWS: Final = 200
+
+
+class _State(msgspec.Struct, array_like=True, frozen=True):
+    rows: int
+    steps: int
+    intercept: float
+    means: bytes
+    variances: bytes
+    weights: bytes
+    squares: bytes
+    # Since version 2. Without them: the score's head is a copy of the other, and nothing shown has been learned.
+    shown_intercept: float = 0.0
+    score_steps: int = 0
+    score_intercepts: tuple[float, float] | None = None
+    score_weights: bytes = b""
+    score_squares: bytes = b""
+    whole_lists: ServedIntercept = msgspec.field(default_factory=ServedIntercept)
+    parts: ServedIntercept = msgspec.field(default_factory=ServedIntercept)
+    shown_rows: int = 0
+    closed_rows: int = 0
+    whole: bool = False
+
+
+class JobCheck(Model):
+    """P(job checked | shown), or with sampled negatives P(job is the one acted on), and a score to order by: see `Model`.
+
+    Two heads share one scaler. The check head has unweighted labels; the score head weighs them by action. Each has an
+    intercept for sampled lists and one for shown lists, and the same weights for both.
+
+    P(job checked) is served with the first of these intercepts that there is enough to say of:
+
+    1. the one fitted to whole closed lists (see `models.calibration`), once they had `CALIBRATED_ROWS` rows;
+    2. where closed lists do not name the rows that were checked, one fitted to the parts as they come, once as many
+       negatives of them were learned: it is too high while traffic grows, and too low while it falls;
+    3. the one trained with sampled lists: then it is not `calibrated`. No correction of the level is possible there:
+       nothing was shown, so nothing says how often what is shown is checked.
+
+    Examples
+    --------
+    >>> model = JobCheck("toy/1", ("x", "y"))
+    >>> model.predict(np.zeros((1, 2)))
+    array([0.5])
+    """
+
+    name = "job_check"
+
+    def __init__(self, feature_set: str, feature_names: tuple[str, ...]) -> None:
+        super().__init__(feature_set, feature_names)
+        width = len(self.feature_names)
+        self._scaler = Scaler(width)
+        self._check_steps, self._score_steps = AdaGrad(), AdaGrad()
+        self._check, self._score = Head(width, self._check_steps), Head(width, self._score_steps)
+        self._whole_lists, self._parts = ServedIntercept(), ServedIntercept()
+        self._shown_rows = self._closed_rows = 0
+        self._whole = False  # whether closed lists name the rows that were checked
+
+    @property
+    def calibrated(self) -> bool:
+        """See `Scorer`: whether there is enough to say of shown lists."""
+        return (self._whole_lists.rows if self._whole else self._closed_rows) >= CALIBRATED_ROWS
+
+    def folded(self, data: Data | None = None) -> tuple[Floats, float]:
+        """See `Model.folded`."""
+        return self._scaler.fold(self._check.weights, self._intercept(data))
+
+    def folded_score(self) -> tuple[Floats, float]:
+        """See `Model.folded_score`."""
+        return self._scaler.fold(self._score.weights, self._score.intercepts[self._shown_rows > 0])
+
+    def deviations(self) -> Floats:
+        """See `Model.deviations`."""
+        return np.sqrt(self._scaler.variances)
+
+    def _intercept(self, data: Data | None) -> float:
+        sampled = self._check.intercepts[0]
+        if data == "sampled":
+            return sampled
+        if self.calibrated or (self._whole and SAMPLED not in self.learned):
+            return (self._whole_lists if self._whole else self._parts).intercept
+        return sampled
+
+    def _step(self, rows: Rows) -> None:
+        if len(fresh := rows.fresh()):
+            self._scaler.learn(fresh)
+        scaled = self._scaler.scale(rows.matrix)
+        if rows.is_shown:
+            self._begin_shown()
+            self._shown_rows += len(fresh)
+            self._closed_rows += len(fresh) if rows.kind == CLOSED else 0
+            self._whole = self._whole or rows.is_whole
+        self._score.learn(scaled, rows.labels, rows.score_weights, rows.shown, int(rows.is_shown))
+        logits = self._check.learn(scaled, rows.labels, rows.weights, rows.shown, int(rows.is_shown))
+        self._fit(rows, logits)
+
+    def _fit(self, rows: Rows, logits: Floats) -> None:
+        """Fit the intercepts that may be served to rows of a shown list, whose log odds are given."""
+        if rows.kind == CORRECTION:
+            if ((rows.labels == 0.0) & (rows.weights < 0.0)).any():  # a check after closing, not one that was moved
+                self._whole_lists.learn_late()
+                self._parts.learn_late()
+        elif rows.is_shown:
+            if self._whole and rows.kind == CLOSED:
+                self._whole_lists.learn(logits, rows.labels)
+            part = rows.weights > 0.0
+            self._parts.learn(logits[part], rows.labels[part])
+
+    def _begin_shown(self) -> None:
+        """Let the first shown list begin where the sampled ones are: nearer than nothing."""
+        if self._shown_rows == 0:
+            for head in (self._check, self._score):
+                head.intercepts[1] = head.intercepts[0]
+            self._whole_lists.intercept = self._parts.intercept = self._check.intercepts[0]
+
+    def state(self) -> bytes:
+        """See `Model.state`: scaler, heads and the optimizers' sums, as little-endian float64."""
+        check, score = self._check, self._score
+        return msgspec.msgpack.encode(
+            _State(
+                rows=self._scaler.rows,
+                steps=self._check_steps.n_iterations,
+                intercept=check.intercepts[0],
+                means=_bytes(self._scaler.means),
+                variances=_bytes(self._scaler.variances),
+                weights=_bytes(check.weights),
+                squares=_squares(self._check_steps, check),
+                shown_intercept=check.intercepts[1],
+                score_steps=self._score_steps.n_iterations,
+                score_intercepts=(score.intercepts[0], score.intercepts[1]),
+                score_weights=_bytes(score.weights),
+                score_squares=_squares(self._score_steps, score),
+                whole_lists=self._whole_lists,
+                parts=self._parts,
+                shown_rows=self._shown_rows,
+                closed_rows=self._closed_rows,
+                whole=self._whole,
+            )
+        )
+
+    def load(self, state: bytes) -> None:
+        """See `Model.load`."""
+        read = msgspec.msgpack.decode(state, type=_State)
+        if read.score_intercepts is None:  # version 1
+            read = msgspec.structs.replace(
+                read, score_steps=read.steps, score_intercepts=(read.intercept, 0.0), score_weights=read.weights,
+                score_squares=read.squares,
+            )  # fmt: skip
+        assert read.score_intercepts is not None  # noqa: S101 - just set
+        width = len(self.feature_names)
+        means, variances, weights, squares, score_weights, score_squares = (
+            _floats(name, getattr(read, name), width)
+            for name in ("means", "variances", "weights", "squares", "score_weights", "score_squares")
+        )
+        counts = (read.rows, read.steps, read.score_steps, read.shown_rows, read.closed_rows)
+        intercepts = (read.intercept, read.shown_intercept, *read.score_intercepts)
+        if not all(map(math.isfinite, intercepts)) or min(counts) < 0:
+            raise ValueError("an intercept that is not finite, or negative counts")
+        if not (read.whole_lists.is_sound() and read.parts.is_sound()):
+            raise ValueError("what is fitted to shown lists makes no sense")
+        if any((sums < 0.0).any() for sums in (variances, squares, score_squares)):
+            raise ValueError("variances or squares are negative")
+        self._scaler.rows, self._scaler.means, self._scaler.variances = read.rows, means, variances
+        self._check.weights, self._score.weights = weights, score_weights
+        self._check.intercepts = [read.intercept, read.shown_intercept]
+        self._score.intercepts = list(read.score_intercepts)
+        self._check_steps.squares, self._check_steps.n_iterations = squares, read.steps
+        self._score_steps.squares, self._score_steps.n_iterations = score_squares, read.score_steps
+        self._whole_lists, self._parts, self._whole = read.whole_lists, read.parts, read.whole
+        self._shown_rows, self._closed_rows = read.shown_rows, read.closed_rows
+
+
+def _squares(optimizer: AdaGrad, head: Head) -> bytes:
+    return _bytes(np.zeros_like(head.weights) if optimizer.squares is None else optimizer.squares)
+
+
+def _bytes(array: Floats) -> bytes:
+    return array.astype("<f8").tobytes()
+
+
+def _floats(name: str, value: bytes, width: int) -> Floats:
+    if len(value) != 8 * width:
+        raise ValueError(f"{name} has {len(value)} bytes, want {width} float64")
+    array = np.frombuffer(value, "<f8").astype(np.float64)
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} has values that are not finite")
+    return array

@@ -1,0 +1,125 @@
+"""What may be in a list at all: the caller's filters, and the jobs that must never be served to this member."""
+
+from typing import Final, cast
+
+import msgspec
+import numpy as np
+
+from streamrec.features.columns import CODED, Bools, Rows
+from streamrec.features.state import MemberState
+from streamrec.features.table import JobTable
+
+
+class Filters(msgspec.Struct, frozen=True, kw_only=True):
+    """What the caller wants to see; None lets everything through. Texts are compared without regard to case.
+
+    A job whose posting lacks the field, or that has no posting, does not pass a filter by text. ``remote=True`` passes
+    jobs that are remote, ``remote=False`` those that are not known to be.
+    """
+
+    city: str | None = None
+    region: str | None = None
+    country: str | None = None
+    industry: str | None = None
+    function: str | None = None
+    company: str | None = None
+    remote: bool | None = None
+
+    @property
+    def active(self) -> bool:
+        """Whether any filter is set."""
+        return self != NO_FILTERS
+
+
+NO_FILTERS: Final = Filters()
+
+
+def seen_by(state: MemberState) -> dict[str, int]:
+    """Jobs that the member has viewed or more (liked, saved, or touched lately), with the time of the last touch."""
+    seen = {recent.job_id: recent.at for recent in state.recent}
+    for touched in (state.viewed, state.liked, state.saved):
+        for job_id, at in touched.items():
+            if at > seen.get(job_id, 0):
+                seen[job_id] = at
+    return seen
+
+
+def barred(state: MemberState, now: int, viewed_again_after_ms: int | None = None) -> set[str]:
+    """Ids of the jobs that must not be served because of what this member did with them.
+
+    Applied and dismissed: never again. Seen (see `seen_by`): not again for `viewed_again_after_ms`, with None never.
+
+    Examples
+    --------
+    >>> state = MemberState(viewed={"a": 1_000, "b": 9_000}, applied={"c": 1})
+    >>> sorted(barred(state, 10_000)), sorted(barred(state, 10_000, viewed_again_after_ms=5_000))
+    (['a', 'b', 'c'], ['b', 'c'])
+    """
+    never = state.applied.keys() | state.dismissed.keys()
+    if viewed_again_after_ms is None:
+        return never.union(state.viewed, state.liked, state.saved, (recent.job_id for recent in state.recent))
+    since = now - viewed_again_after_ms
+    return never.union(job_id for job_id, at in seen_by(state).items() if at > since)
+
+
+class Gate:
+    """Lets through the rows that may be served to one member now; built once a ranking, asked for many rows at a time.
+
+    Parameters
+    ----------
+    state
+        The member; a fresh one for an unknown member.
+    table
+        All jobs.
+    now
+        Milliseconds.
+    filters
+        The caller's; default none.
+    viewed_again_after_ms
+        See `barred`; default None, a job that was viewed is not served again.
+    without_posting
+        Whether a job without a posting may be served; default False.
+    """
+
+    def __init__(
+        self,
+        state: MemberState,
+        table: JobTable,
+        now: int,
+        *,
+        filters: Filters | None = None,
+        viewed_again_after_ms: int | None = None,
+        without_posting: bool = False,
+    ) -> None:
+        self.table, self.now, self.without_posting = table, now, without_posting
+        self.filters = filters or NO_FILTERS
+        rows = table.rows(barred(state, now, viewed_again_after_ms))
+        rows = rows[rows >= 0]
+        self.barred_count = len(rows)
+        # One flag a job: fresh zeroed pages cost nothing until touched, and asking is one gather.
+        self._barred = np.zeros(len(table), dtype=np.bool_)
+        self._barred[rows] = True
+        blocked = state.profile.blocked_companies if state.profile else ()
+        self._blocked = [code for code in (table.code("company", name) for name in blocked) if code]
+        wanted = ((column, getattr(self.filters, column)) for column in CODED)
+        self.codes = {column: table.code(column, text) for column, text in wanted if text is not None}
+
+    def allows(self, rows: Rows) -> Bools:
+        """Whether each of `rows` (n) may be served: a mask of n. None of them may be -1."""
+        table = self.table
+        mask = table.servable(rows, self.now, self.without_posting)
+        mask &= ~self._barred[rows]
+        if self._blocked:
+            mask &= ~np.isin(table.company[rows], self._blocked)
+        for column, code in self.codes.items():
+            # A text that no job has is code 0, and so is a missing one: then nothing passes.
+            mask &= (getattr(table, column)[rows] == code) & (code > 0)
+        if self.filters.remote is not None:
+            mask &= (table.remote[rows] == 1) == self.filters.remote
+        return mask
+
+    def all_allowed(self) -> Rows:
+        """Every row that may be served, ascending. Looks at the whole table."""
+        # A slice reads each column in one go; picking all rows one by one takes ten times as long.
+        everything = cast(Rows, slice(0, len(self.table)))
+        return np.flatnonzero(self.allows(everything)).astype(np.int32)

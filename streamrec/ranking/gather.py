@@ -1,0 +1,164 @@
+"""The sources' candidates, put through the gate and merged; and where to find more when these are too few."""
+
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from streamrec.features.columns import NEWEST, Floats, Rows
+from streamrec.features.table import JobTable
+from streamrec.features.view import MemberView
+from streamrec.ranking.candidates import DAYS, SOURCES, Ask
+from streamrec.ranking.filters import Gate
+from streamrec.ranking.order import highest
+
+FILTERED: Final = 200  # candidates to look for under a filter, which the sources know only in part
+_SMOOTHING: Final = 10.0  # how little the first ranks of a source differ in the blend
+
+_NUMBERS: Final = np.arange(len(SOURCES))
+_NUMBER: Final = {source.name: number for number, source in enumerate(SOURCES)}
+_SIZES: Final = np.array([source.size for source in SOURCES])
+_WEIGHTS: Final = np.array([source.weight for source in SOURCES])
+_BITS: Final = np.array([1 << number for number in range(len(SOURCES))], np.uint16)
+_NONE: Final[Rows] = np.zeros(0, np.int32)
+
+
+class Candidates(NamedTuple):
+    """Jobs to be ranked, n in number, by ascending row.
+
+    Attributes
+    ----------
+    rows
+        int32 ``(n,)``, each once.
+    sources
+        uint16 ``(n,)``: bit i is set where ``SOURCES[i]`` gave the job.
+    blend
+        float64 ``(n,)``: sum over the sources of ``weight / (10 + rank)``; an order to start with.
+    """
+
+    rows: Rows
+    sources: npt.NDArray[np.uint16]
+    blend: Floats
+
+
+def gather(view: MemberView, table: JobTable, gate: Gate, now: int, wanted: int = 0) -> Candidates:
+    """Ask all sources, keep what the gate lets through, and merge.
+
+    Parameters
+    ----------
+    view, table, now
+        The member, all jobs, the moment (ms).
+    gate
+        What may be served.
+    wanted
+        If fewer candidates than this are found and more jobs may be served, the rest comes from all (see `fill`).
+
+    Returns
+    -------
+    Candidates
+        At least ``min(wanted, jobs that may be served)`` of them.
+    """
+    if not len(table):
+        return Candidates(_NONE, np.zeros(0, np.uint16), np.zeros(0))
+    ask = Ask(view, table, now, 0, gate.codes.get("region", 0), gate.codes.get("function", 0))
+    parts = []
+    for source in SOURCES:
+        # What the gate will hold back must not leave a source empty-handed, but neither may a long history cost much.
+        slack = source.size if gate.filters.active else 0
+        limit = source.size + slack + min(gate.barred_count, source.size)
+        parts.append(source.read(ask._replace(limit=limit)))
+    rows, numbers = np.concatenate(parts), np.repeat(_NUMBERS, [len(part) for part in parts])
+    allowed = gate.allows(rows)
+    rows, numbers = rows[allowed], numbers[allowed]
+    ranks = _ranks(numbers)
+    within = ranks < _SIZES[numbers]
+    found = _merged(rows[within], numbers[within], ranks[within])
+    missing = max(wanted, FILTERED if gate.filters.active else 0) - len(found.rows)
+    if missing <= 0:
+        return found
+    more = deeper(ask._replace(limit=gate.barred_count), gate, found.rows, missing)
+    if sum(map(len, more.values())) < missing:
+        more = fill(view, table, gate, found.rows, missing)
+    rows = np.concatenate([rows[within], *more.values()])
+    numbers = np.concatenate([numbers[within], *(np.full(len(part), _NUMBER[name]) for name, part in more.items())])
+    return _merged(rows, numbers, _ranks(numbers))
+
+
+def deeper(ask: Ask, gate: Gate, have: Rows, missing: int) -> dict[str, Rows]:
+    """More jobs beyond `have`, from further down the lists of what is popular and new; quick, but maybe not enough.
+
+    Under a filter it gives nothing: these lists know of few filters, and `fill` knows the titles, too.
+    """
+    if gate.filters.active:
+        return {}
+    taken = np.zeros(len(ask.table), np.bool_)
+    taken[have] = True
+    found: dict[str, Rows] = {}
+    for name, upto in (("popular_days", missing * 2 // 3), ("newest", missing)):
+        limit = upto - sum(map(len, found.values()))
+        rows = SOURCES[_NUMBER[name]].read(ask._replace(limit=ask.limit + len(have) + limit))
+        rows = rows[gate.allows(rows) & ~taken[rows]][:limit]
+        taken[rows] = True
+        found[name] = rows
+    return found
+
+
+def blend_of(view: MemberView, table: JobTable, rows: Rows, now: int) -> Floats:
+    """What the blend says of given rows, whether they may be served or not: 0 for those that no source names."""
+    parts = [source.read(Ask(view, table, now, source.size)) for source in SOURCES]
+    found = _merged(
+        np.concatenate(parts),
+        np.repeat(_NUMBERS, [len(part) for part in parts]),
+        np.concatenate([np.arange(len(part)) for part in parts]),
+    )
+    where = np.minimum(np.searchsorted(found.rows, rows), max(0, len(found.rows) - 1))
+    return np.where(found.rows[where] == rows, found.blend[where], 0.0) if len(found.rows) else np.zeros(len(rows))
+
+
+def fill(view: MemberView, table: JobTable, gate: Gate, have: Rows, missing: int) -> dict[str, Rows]:
+    """More jobs that may be served, beyond `have`: by title, then by popularity over ten days, the rest newest first.
+
+    Walks the whole table, so it is for those whom the sources leave short: under a narrow filter, after a long history,
+    or where there are few jobs at all.
+
+    Returns
+    -------
+    dict
+        Rows by name of the source that gives them: `missing` in all, or every job that may be served.
+    """
+    taken = np.zeros(len(table), np.bool_)
+    taken[have] = True
+    pool = gate.all_allowed()
+    pool = pool[~taken[pool]]
+    found: dict[str, Rows] = {}
+    done = 0
+    for name, upto in (("title", missing // 3), ("popular_days", missing * 2 // 3), ("newest", missing)):
+        if name == "title":
+            values = table.titles.overlap(view.token_weights, len(table))[pool]
+            values[values <= 0.0] = -np.inf
+        else:
+            values = table.columns.scores[pool, DAYS if name == "popular_days" else NEWEST]
+        best = highest(values, upto - done, pool, table.ids, table.columns.ties)
+        if name != "newest":  # the last one takes also what nothing is known of
+            best = best[values[best] > -np.inf]
+        found[name] = pool[best]
+        done += len(best)
+        pool = np.delete(pool, best)
+    return found
+
+
+def _ranks(numbers: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+    """How many of the same number come before each."""
+    order = np.argsort(numbers, kind="stable")
+    counts = np.bincount(numbers, minlength=len(SOURCES))
+    ranks = np.empty(len(numbers), np.intp)
+    ranks[order] = np.arange(len(numbers)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return ranks
+
+
+def _merged(rows: Rows, numbers: npt.NDArray[np.intp], ranks: npt.NDArray[np.intp]) -> Candidates:
+    distinct, where = np.unique(rows, return_inverse=True)
+    sources = np.zeros(len(distinct), np.uint16)
+    np.bitwise_or.at(sources, where, _BITS[numbers])
+    blend = np.bincount(where, weights=_WEIGHTS[numbers] / (_SMOOTHING + ranks), minlength=len(distinct))
+    return Candidates(distinct, sources, blend.astype(np.float64))

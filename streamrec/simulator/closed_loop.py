@@ -1,0 +1,200 @@
+"""A world whose pages are the answers of a lookup service: members see what it recommends, and act on that.
+
+A session begins with the first page of the member's list. After a page on which it checked nothing the member turns to the
+list's next page; after a check it asks for the list anew. What it examines is decided by the places alone, what it checks
+by the truth; events carry the answer's request_id and the place on its page.
+"""
+
+import math
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from typing import Any, Final
+
+import numpy as np
+
+from streamrec.events import Event
+from streamrec.simulator.arrays import Ints
+from streamrec.simulator.examination import chances, examined
+from streamrec.simulator.lookup import Answer, Lookup
+from streamrec.simulator.sessions import GAP_MS, Visits
+from streamrec.simulator.simulation import Run, Summary
+from streamrec.simulator.tempo import Tempo
+from streamrec.simulator.world import PAGE, Looks
+
+SURFACE: Final = "home"
+_STEP_S: Final = 0.05  # of our time; pages that are due within it are asked for together
+_BEHIND_S: Final = 1.0
+_FAILURES: Final = 50  # in a row, and the service counts as gone
+_PATIENCE_S: Final = 10.0  # for so long it may also be away for a moment, as at an upgrade
+
+
+class Tally:
+    """What came of the lists since the last `reset`.
+
+    Attributes
+    ----------
+    lists, failed, degraded
+        Answers, questions without an answer, answers that fall short by their own account.
+    examined, checked
+        Jobs.
+    foretold, foretold_checked, foretold_examined
+        Sum of `p_check` over the examined jobs that had one; how many of these were checked, and how many there were.
+    hits
+        Lists of which at least one job was checked.
+    expected
+        Sum over lists of the checks to be expected by the truth: what the lists are worth, without the luck.
+    """
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin anew."""
+        self.lists = self.failed = self.degraded = self.examined = self.checked = self.hits = 0
+        self.foretold = self.expected = 0.0
+        self.foretold_examined = self.foretold_checked = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Figures a list or a job; None where there is nothing to divide by."""
+
+        def share(part: float, whole: float) -> float | None:
+            return round(part / whole, 5) if whole else None
+
+        return {
+            "lists": self.lists, "failed": self.failed, "degraded": self.degraded, "examined": self.examined,
+            "checked": self.checked, "checks_per_list": share(self.checked, self.lists),
+            "expected_checks_per_list": share(self.expected, self.lists), "hit_rate": share(self.hits, self.lists),
+            "mean_p_check": share(self.foretold, self.foretold_examined),
+            "check_rate_where_foretold": share(self.foretold_checked, self.foretold_examined),
+        }  # fmt: skip
+
+
+class ClosedLoop:
+    """One run.
+
+    Parameters
+    ----------
+    run
+        The world, where its records go, and when it ends.
+    lookup
+        Whose lists the members see.
+    rate
+        Events a second, about.
+    connections
+        Questions at a time.
+
+    Attributes
+    ----------
+    tally, latest
+        Of the whole run; of the time since the one who watches last reset it.
+    """
+
+    def __init__(self, run: Run, lookup: Lookup, rate: float, connections: int = 8) -> None:
+        self._run, self._lookup, self._connections = run, lookup, connections
+        self._tempo = Tempo(run.world, rate)
+        self._cursors: dict[int, str] = {}  # by session
+        self._failures, self._answered_at = 0, run.clock()
+        self.tally, self.latest = Tally(), Tally()
+
+    def go(self) -> Summary:
+        """Send the beginning, then go on until the run's limits are reached or somebody wants it to stop.
+
+        Raises
+        ------
+        OutletError, ProduceFailedError, OSError
+            Records cannot be delivered.
+        ConnectionError
+            The service has gone.
+        """
+        run, world = self._run, self._run.world
+        if not run.begin():
+            return run.summary
+        world.clock.delay(int(run.summary.setup_seconds * 1000))
+        self._answered_at = started = run.clock()
+        began_at = world.clock.shown(world.now)
+        most = run.limits.duration_ms
+        until = math.inf if most is None else began_at + most
+        with closing(self._lookup), ThreadPoolExecutor(self._connections, "lookup") as pool:
+            while world.clock.shown(world.now) < until:
+                step = int(min(GAP_MS, max(1.0, _STEP_S * 1000 * world.clock.compression)))
+                end = world.now + step
+                world.begin_window(end)
+                while len((visits := world.sessions.due(end)).slot):
+                    self._show(visits, pool)
+                happenings = world.end_window(end)
+                self._tempo.note(sum(isinstance(record, Event) for _, record in happenings))
+                if not run.send(happenings):
+                    break
+                due = (world.clock.shown(end) - began_at) / 1000
+                late = run.clock() - started - due
+                if late > _BEHIND_S:  # what is shown must be the present: the service goes by its own clock
+                    world.clock.delay(int(late * 1000))
+                    began_at += int(late * 1000)
+                    started += late
+                if run.wait(max(0.0, -late)):
+                    run.interrupted()
+                    break
+        return run.finish()
+
+    def _show(self, visits: Visits, pool: ThreadPoolExecutor) -> None:
+        world = self._run.world
+        answers = list(pool.map(self._ask, visits.member.tolist(), visits.session.tolist(), visits.page.tolist()))
+        rows = np.full((len(answers), PAGE), -1, np.int64)
+        foretold = np.full((len(answers), PAGE), np.nan)
+        for place, (answer, session) in enumerate(zip(answers, visits.session.tolist(), strict=True)):
+            self._cursors.pop(session, None)
+            if answer is None:
+                self._fail()
+                continue
+            self._failures, self._answered_at = 0, self._run.clock()
+            if answer.next_cursor is not None:
+                self._cursors[session] = answer.next_cursor
+            rows[place, : len(answer.job_ids)] = world.jobs.rows(answer.job_ids[:PAGE])
+            foretold[place, : len(answer.p_check)] = [np.nan if p is None else p for p in answer.p_check[:PAGE]]
+        seen = examined(world.draw, len(answers), PAGE) & (rows >= 0)
+        visit, position = np.nonzero(seen)
+        worth = self._worth(visits, rows)
+        checked = world.look(
+            visits, Looks(visit, position, rows[seen]), [None if one is None else one.request_id for one in answers],
+            SURFACE,
+        )  # fmt: skip
+        for tally in (self.tally, self.latest):
+            tally.failed += sum(answer is None for answer in answers)
+            tally.lists += sum(answer is not None for answer in answers)
+            tally.degraded += sum(answer is not None and answer.degraded is not None for answer in answers)
+            tally.examined += len(visit)
+            tally.checked += int(checked.sum())
+            tally.hits += len(np.unique(visit[checked]))
+            tally.expected += worth
+            known = ~np.isnan(foretold[seen])
+            tally.foretold += float(foretold[seen][known].sum())
+            tally.foretold_examined += int(known.sum())
+            tally.foretold_checked += int((checked & known).sum())
+
+    def _ask(self, member: int, session: int, page: int) -> Answer | None:
+        cursor = self._cursors.get(session) if page else None
+        return self._lookup.ask(self._run.world.members.ids[member], PAGE, SURFACE, cursor)
+
+    def _worth(self, visits: Visits, rows: Ints) -> float:
+        """Checks to be expected on all pages together."""
+        world = self._run.world
+        visit, position = np.nonzero(rows >= 0)
+        truth = world.truth.probability(visits.member[visit], rows[visit, position], visits.at[visit])
+        return float(chances(PAGE)[position] @ truth)
+
+    def _fail(self) -> None:
+        self._failures += 1
+        away = self._run.clock() - self._answered_at
+        if self._failures >= _FAILURES and away > _PATIENCE_S:
+            raise ConnectionError(f"{self._lookup.url} has not answered for {away:.0f} s; is the lookup running?")
+
+
+def reachable(lookup: Lookup, patience_s: float = 5.0) -> bool:
+    """Whether the service answers with a list, within so many seconds."""
+    deadline = time.monotonic() + patience_s
+    while lookup.ask("nobody", 1, "probe", track=False) is None:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.2)
+    return True

@@ -1,0 +1,107 @@
+"""Every key in the store is built here. ``{…}`` is the hash tag: the slot that owns the key."""
+
+from typing import Final
+
+import msgspec
+
+from streamrec.partitioner import partition_of
+
+MODEL_SLOT: Final = "model"
+
+
+class Keys(msgspec.Struct, frozen=True):
+    """Keys of one installation: `namespace` keeps several apart in one Redis; `partitions` is that of the member topics.
+
+    Examples
+    --------
+    >>> keys = Keys("sr", 4)
+    >>> keys.member("21"), keys.positions("m0"), keys.job("21")
+    ('sr:{m0}:member:21', 'sr:{m0}:positions', 'sr:{j0}:job:21')
+    """
+
+    namespace: str
+    partitions: int
+
+    def member_slot(self, member_id: str) -> str:
+        """Slot of the member partition that `member_id` hashes to."""
+        return f"m{partition_of(member_id, self.partitions)}"
+
+    def job_slot(self, job_id: str) -> str:
+        """Slot of the job partition that `job_id` hashes to."""
+        return f"j{partition_of(job_id, self.partitions)}"
+
+    def member(self, member_id: str) -> str:
+        """Packed `MemberState`."""
+        return f"{self.namespace}:{{{self.member_slot(member_id)}}}:member:{member_id}"
+
+    def ranked(self, member_id: str) -> str:
+        """Packed `RankedList`: a cache, outside the promises of state."""
+        return f"{self.namespace}:{{{self.member_slot(member_id)}}}:ranked:{member_id}"
+
+    def asked(self, member_id: str) -> str:
+        """Set, with a time to live, by the lookup when somebody asks for this member's list."""
+        return f"{self.namespace}:{{{self.member_slot(member_id)}}}:asked:{member_id}"
+
+    def shown(self, member_id: str) -> str:
+        """Packed `models.shown.Shown`: what the member was shown lately, and what is learned of it."""
+        return f"{self.namespace}:{{{self.member_slot(member_id)}}}:shown:{member_id}"
+
+    def due(self, slot: str) -> str:
+        """Hash of a member slot: bucket of offsets -> packed list of the impressions that are not closed yet."""
+        return f"{self.namespace}:{{{slot}}}:due"
+
+    def outbox(self, slot: str) -> str:
+        """Packed list of the labels of the last transaction: they are produced after it, by whoever owns the slot."""
+        return f"{self.namespace}:{{{slot}}}:outbox"
+
+    def job(self, job_id: str) -> str:
+        """Packed `JobState`."""
+        return f"{self.namespace}:{{{self.job_slot(job_id)}}}:job:{job_id}"
+
+    def neighbours(self, job_id: str) -> str:
+        """Packed `Neighbours`."""
+        return f"{self.namespace}:{{{self.job_slot(job_id)}}}:neighbours:{job_id}"
+
+    def jobs_pattern(self) -> str:
+        """Glob that matches every `job` key."""
+        return f"{self.namespace}:{{j*}}:job:*"
+
+    def job_id(self, key: str) -> str | None:
+        """Job id in a key that matched `jobs_pattern`; None for another key that only looks alike.
+
+        Examples
+        --------
+        >>> keys = Keys("sr", 4)
+        >>> keys.job_id(keys.job("a:job:b")), keys.job_id(keys.neighbours("}:job:x"))
+        ('a:job:b', None)
+        """
+        slot, found, job_id = key.removeprefix(f"{self.namespace}:{{j").partition("}:job:")
+        return job_id if found and slot.isdigit() else None
+
+    def job_slots(self) -> list[str]:
+        """Slots of all job partitions."""
+        return [f"j{number}" for number in range(self.partitions)]
+
+    def changes(self, slot: str) -> str:
+        """Stream of a job slot: one entry a transaction, the MessagePack list of the job ids that it changed."""
+        return f"{self.namespace}:{{{slot}}}:changes"
+
+    def positions(self, slot: str) -> str:
+        """Hash of a slot: input topic -> packed `Position` (next offset and topic id)."""
+        return f"{self.namespace}:{{{slot}}}:positions"
+
+    def marks(self, slot: str) -> str:
+        """Hash of a slot: source of derived entries -> packed high-water mark."""
+        return f"{self.namespace}:{{{slot}}}:marks"
+
+    def epoch(self, slot: str) -> str:
+        """Counter of a slot's owners."""
+        return f"{self.namespace}:{{{slot}}}:epoch"
+
+    def model(self, name: str) -> str:
+        """Packed snapshot of a model: weights, optimizer state and the position learned up to."""
+        return f"{self.namespace}:{{{MODEL_SLOT}}}:model:{name}"
+
+    def model_version(self, name: str) -> str:
+        """Version of the snapshot under `model`: cheap to poll."""
+        return f"{self.namespace}:{{{MODEL_SLOT}}}:version:{name}"

@@ -1,0 +1,326 @@
+"""The reading shell that the lookup and the worker share: all jobs in a table, the newest model, one member's values.
+
+The table is loaded by one scan and then follows the `changes` streams of the job slots. Whatever was written between
+the noting of the streams' ends and the scan is read twice, which does no harm; nothing is missed.
+"""
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from streamrec.features.library import FEATURE_SET, feature_names
+from streamrec.features.state import JobState, MemberState, Neighbours, State, UnreadableStateError, unpack
+from streamrec.features.table import JobTable
+from streamrec.metrics import STORE_ERRORS, TABLE_JOBS, TABLE_LAG, UNREADABLE
+from streamrec.models.base import Scorer
+from streamrec.models.snapshot import UnreadableSnapshotError, scorer_of
+from streamrec.models.snapshot import unpack as unpack_snapshot
+from streamrec.ranking.ranked import RankedList, UnreadableListError
+from streamrec.ranking.ranked import unpack as unpack_list
+from streamrec.ranking.workflow import recent_ids
+from streamrec.settings import Settings
+from streamrec.stores.base import Store, StoreUnavailableError, TruncatedError
+from streamrec.stores.keys import Keys
+
+MODEL: Final = "job_check"
+UNREADABLE_STATE: Final = "unreadable_state"
+
+_READ: Final = 500  # keys a round trip
+_SLICE_S: Final = 0.003  # the event loop gets its turn after so much work of ours
+_WAIT_MS: Final = 500  # for changes; bounds how late a new model is seen, too
+_MODEL_EVERY_S: Final = 0.5
+_COUNT_EVERY_S: Final = 5.0
+_MORE: Final = 500  # entries of one stream in one answer: there may be more that were not in it
+_PAUSE_S: Final = (0.01, 0.2)  # between two rounds of changes, so that changes of one job fall into one read
+_BACKOFF_S: Final = (0.1, 3.0)
+
+_log = logging.getLogger(__name__)
+_changed_ids = msgspec.msgpack.Decoder(list[str])
+
+
+class Inputs(msgspec.Struct, frozen=True):
+    """What a ranking needs of one member; an unknown member has a fresh state (`version` 0).
+
+    `degraded` is set when the member's stored state could not be read: a fresh one stands in for it, so that what the
+    member applied for or dismissed is not known.
+    """
+
+    state: MemberState
+    neighbours: dict[str, Neighbours]
+    ranked: RankedList | None = None
+    degraded: str | None = None
+
+
+class _Turns:
+    """Tells when the event loop must have its turn."""
+
+    def __init__(self) -> None:
+        self._until = time.monotonic() + _SLICE_S
+
+    @property
+    def over(self) -> bool:
+        return time.monotonic() > self._until
+
+    async def rest(self) -> None:
+        await asyncio.sleep(0)
+        self._until = time.monotonic() + _SLICE_S
+
+
+class Serving:
+    """The reading side of one process.
+
+    Parameters
+    ----------
+    store
+        Where state lives.
+    keys
+        The installation's keys.
+    settings
+        Of the installation.
+    clock_ms
+        Wall clock, milliseconds since the epoch.
+
+    Attributes
+    ----------
+    table
+        All jobs. Replaced as a whole when it is loaded anew: take it once a ranking, since row numbers are its own.
+    scorer
+        The newest model that this version can use; None while there is none.
+    loaded
+        Whether `table` has been loaded.
+    current_at
+        When `table` was last known to hold everything committed, ms; 0 before the first load.
+    """
+
+    def __init__(self, store: Store, keys: Keys, settings: Settings, clock_ms: Callable[[], int]) -> None:
+        self.store, self.keys, self.settings, self.clock_ms = store, keys, settings, clock_ms
+        self.table = JobTable()
+        self.scorer: Scorer | None = None
+        self.loaded = False
+        self.current_at = 0
+        self._stale = True  # the table must be loaded (anew)
+        self._after: dict[str, str] = {}
+        self._model_version: bytes | None = None
+        self._model_polled = self._counted = float("-inf")
+        self._complained: set[str] = set()
+
+    @property
+    def without_posting(self) -> bool:
+        """Whether jobs without a posting are served: the setting; if that is ``auto``, while there is no posting."""
+        choice = self.settings.serve_without_posting
+        return self.table.posting_count == 0 if choice == "auto" else choice == "yes"
+
+    async def load(self) -> None:
+        """Read all jobs and the model. The old table stays in use until the new one is complete.
+
+        Raises
+        ------
+        StoreUnavailableError
+            The store did not answer; what was loaded before is unchanged.
+        """
+        after = await self.store.tail([self.keys.changes(slot) for slot in self.keys.job_slots()])
+        began = self.clock_ms()
+        found = await self.store.scan(self.keys.jobs_pattern())
+        table = JobTable(max(1024, len(found)))
+        await self._read_jobs(table, (job_id for key in found if (job_id := self.keys.job_id(key)) is not None))
+        self.table, self._after, self.current_at = table, after, began
+        self.loaded, self._stale = True, False
+        await self._poll_model()
+        self._measure()
+
+    async def run(self) -> None:
+        """Keep the table and the model current, for ever: it ends only by cancellation.
+
+        A store that is away is asked again after 0.1 s, then less and less often, at least every 3 s; meanwhile the
+        table is served as it is, and `current_at` tells its age.
+        """
+        backoff = _BACKOFF_S[0]
+        while True:
+            try:
+                if self._stale:
+                    await self.load()
+                busy = await self._follow()
+                if time.monotonic() - self._model_polled >= _MODEL_EVERY_S:
+                    await self._poll_model()
+            except TruncatedError:
+                _log.warning("fell behind the stream of changed jobs: loading the table anew")
+                self._stale = True
+                pause = 0.0
+            except StoreUnavailableError as error:
+                STORE_ERRORS.labels("follow").inc()
+                self._complain("follow", f"the store is away, the table of jobs grows old: {error}")
+                pause = backoff
+                backoff = min(backoff * 2, _BACKOFF_S[1])
+            else:
+                self._complained.discard("follow")
+                backoff = _BACKOFF_S[0]
+                pause = min(max(busy, _PAUSE_S[0]), _PAUSE_S[1])
+            self._measure()
+            await asyncio.sleep(pause)
+
+    async def stored(self, member_id: str) -> Inputs:
+        """`inputs` without `neighbours`, in one round trip: all that it takes to serve a list that was kept.
+
+        Raises
+        ------
+        StoreUnavailableError
+            The store did not answer.
+        """
+        found, listed = await self.store.get([self.keys.member(member_id), self.keys.ranked(member_id)])
+        state = self._state(MemberState, found)
+        return Inputs(state or MemberState(), {}, self._list(listed), None if state else UNREADABLE_STATE)
+
+    async def inputs(self, member_id: str) -> Inputs:
+        """What a ranking for `member_id` needs, in two round trips; one for a member without recent jobs.
+
+        Raises
+        ------
+        StoreUnavailableError
+            The store did not answer.
+        """
+        return (await self.inputs_many([member_id]))[member_id]
+
+    async def inputs_many(self, member_ids: Sequence[str]) -> dict[str, Inputs]:
+        """`inputs` of several members, in two round trips for all of them.
+
+        Raises
+        ------
+        StoreUnavailableError
+            The store did not answer.
+        """
+        members = list(dict.fromkeys(member_ids))
+        if not members:
+            return {}
+        values = await self.store.get(
+            [key(member) for member in members for key in (self.keys.member, self.keys.ranked)]
+        )
+        states = [self._state(MemberState, value) for value in values[::2]]
+        lists = [self._list(value) for value in values[1::2]]
+        recent = [recent_ids(state) if state else [] for state in states]
+        rows = await self.neighbours([job_id for job_ids in recent for job_id in job_ids])
+        return {
+            member: Inputs(
+                state or MemberState(),
+                {job_id: rows[job_id] for job_id in job_ids if job_id in rows},
+                ranked,
+                None if state else UNREADABLE_STATE,
+            )
+            for member, state, ranked, job_ids in zip(members, states, lists, recent, strict=True)
+        }
+
+    async def neighbours(self, job_ids: Iterable[str]) -> dict[str, Neighbours]:
+        """Co-visitation rows of these jobs, in one round trip; jobs without a (readable) row are left out.
+
+        Raises
+        ------
+        StoreUnavailableError
+            The store did not answer.
+        """
+        distinct = list(dict.fromkeys(job_ids))
+        if not distinct:
+            return {}
+        values = await self.store.get([self.keys.neighbours(job_id) for job_id in distinct])
+        rows = (
+            (job_id, self._state(Neighbours, value)) for job_id, value in zip(distinct, values, strict=True) if value
+        )
+        return {job_id: row for job_id, row in rows if row is not None}
+
+    async def _follow(self) -> float:
+        """Apply what changed since the last call; seconds that it took, without the wait for the first change."""
+        asked_at = self.clock_ms()
+        entries = await self.store.follow(self._after, _WAIT_MS)
+        if not entries:
+            self.current_at = self.clock_ms()
+            return 0.0
+        began = time.monotonic()
+        turns = _Turns()
+        changed: dict[str, None] = {}
+        for entry in entries:
+            try:
+                changed.update(dict.fromkeys(_changed_ids.decode(entry.value)))
+            except msgspec.MsgspecError as error:
+                self._unreadable("changes", error)
+            if turns.over:
+                await turns.rest()
+        await self._read_jobs(self.table, changed)
+        # Only now: if a read failed, the same entries come again.
+        self._after.update({entry.key: entry.id for entry in entries})
+        if max(Counter(entry.key for entry in entries).values()) < _MORE:
+            self.current_at = asked_at
+        return time.monotonic() - began
+
+    async def _read_jobs(self, table: JobTable, job_ids: Iterable[str]) -> None:
+        """Read jobs into `table`, giving the event loop its turn every few milliseconds."""
+        rest, turns = iter(job_ids), _Turns()
+        while part := list(islice(rest, _READ)):
+            values = await self.store.get([self.keys.job(job_id) for job_id in part])
+            for job_id, value in zip(part, values, strict=True):
+                if value is None:
+                    table.remove(job_id)
+                elif state := self._state(JobState, value):
+                    table.upsert(job_id, state)
+                if turns.over:
+                    await turns.rest()
+
+    async def _poll_model(self) -> None:
+        """Take up the newest model, if it is another than before; while there is none to be read, the old one stays."""
+        self._model_polled = time.monotonic()
+        (version,) = await self.store.get([self.keys.model_version(MODEL)])
+        if version is None or version == self._model_version:
+            return
+        # Both at once, so that they belong together.
+        version, value = await self.store.get([self.keys.model_version(MODEL), self.keys.model(MODEL)])
+        if version is None or value is None:
+            return
+        self._model_version = version  # of an unreadable one, too: it does not get better by being read again
+        try:
+            snapshot = unpack_snapshot(value)
+        except UnreadableSnapshotError as error:
+            self._unreadable("model", error)
+            return
+        if (snapshot.feature_set, snapshot.feature_names) != (FEATURE_SET, feature_names()):
+            self._unreadable("model", f"it learned on {snapshot.feature_set}, this version computes {FEATURE_SET}")
+            return
+        self.scorer = scorer_of(snapshot)
+        self._complained.discard("model")
+
+    def _state(self, kind: type[State], value: bytes | None) -> State | None:
+        try:
+            return unpack(kind, value)
+        except UnreadableStateError as error:
+            self._unreadable(kind.__name__, error)
+            return None
+
+    def _list(self, value: bytes | None) -> RankedList | None:
+        try:
+            return None if value is None else unpack_list(value)
+        except UnreadableListError as error:
+            self._unreadable("RankedList", error)
+            return None
+
+    def _unreadable(self, kind: str, why: object) -> None:
+        UNREADABLE.labels(kind).inc()
+        self._complain(kind, f"a stored {kind} is unreadable, and is passed over: {why}")
+
+    def _complain(self, about: str, message: str) -> None:
+        """Log once until the trouble is over: a poll repeats it several times a second."""
+        if about not in self._complained:
+            self._complained.add(about)
+            _log.warning(message)
+
+    def _measure(self) -> None:
+        TABLE_LAG.set((self.clock_ms() - self.current_at) / 1000 if self.loaded else float("inf"))
+        if time.monotonic() - self._counted >= _COUNT_EVERY_S:
+            self._counted = time.monotonic()
+            table = self.table
+            open_now = table.has_posting & ~table.closed
+            TABLE_JOBS.labels("open").set(int(np.count_nonzero(open_now)))
+            TABLE_JOBS.labels("closed").set(int(np.count_nonzero(table.closed)))
+            TABLE_JOBS.labels("without_posting").set(int(np.count_nonzero(~table.has_posting & ~table.closed)))

@@ -1,0 +1,179 @@
+"""One connection to Redis on which several commands make one round trip."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any, Final
+
+from redis.asyncio import ConnectionPool
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    BusyLoadingError,
+    NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+)
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from streamrec.metrics import STORE_ERRORS, STORE_SECONDS
+from streamrec.stores.base import StoreUnavailableError
+
+Command = tuple[str | bytes | int, ...]
+
+_REFUSALS: Final = {
+    "OOM": "is out of memory: raise its maxmemory (and keep maxmemory-policy noeviction)",
+    "READONLY": "is a read-only replica: let the setting `redis` name the primary",
+    "MISCONF": "cannot save to its disk and refuses writes: see its log and the free space there",
+    "NOREPLICAS": "has too few replicas to take writes: bring them back, or lower min-replicas-to-write",
+    "LOADING": "is still loading its data: wait until it has",
+    "BUSY": "is busy with a script: end that with SCRIPT KILL",
+    "WRONGTYPE": "holds something else under a key of ours: choose another `namespace`",
+    "NOAUTH": "wants a password: give it in the setting `redis`, redis://:PASSWORD@HOST:PORT/0",
+    "NOPERM": "does not allow this user the command: grant it in Redis' ACL",
+}
+
+
+class LostError(StoreUnavailableError):
+    """The connection was refused or closed; whether the commands sent last had an effect is not known."""
+
+
+def remedy(error: BaseException, address: str, timeout_s: float) -> str:
+    """A sentence for the operator: what Redis did, and what to do about it.
+
+    Examples
+    --------
+    >>> remedy(ResponseError("READONLY You can't write against a read only replica."), "h:1", 2.0)
+    'Redis at h:1 is a read-only replica: let the setting `redis` name the primary'
+    """
+    text = str(error).strip()
+    code = text.partition(" ")[0].rstrip(":")
+    by_type = {
+        OutOfMemoryError: "OOM", ReadOnlyError: "READONLY", BusyLoadingError: "LOADING", NoPermissionError: "NOPERM",
+        AuthenticationError: "NOAUTH", AuthorizationError: "NOAUTH",
+    }  # fmt: skip
+    for kind, name in by_type.items():
+        if isinstance(error, kind):  # redis-py takes the code off the text of these
+            code = name
+    if code in _REFUSALS:
+        return f"Redis at {address} {_REFUSALS[code]}"
+    if isinstance(error, TimeoutError):
+        return (
+            f"Redis at {address} did not answer within {timeout_s:g} s: is it overloaded (redis-cli --latency, "
+            "SLOWLOG GET), or the network slow?"
+        )
+    if isinstance(error, OSError | RedisConnectionError):
+        return f"Redis at {address} cannot be reached ({text}): start it, or correct the setting `redis`"
+    return f"Redis at {address} refused: {text}"
+
+
+class Wire:
+    """A connection of one user at a time. It connects when first used, and anew after it was lost.
+
+    Parameters
+    ----------
+    pool
+        Knows the address and makes the connection; nothing else of it is used.
+    timeout_s
+        Bound on one round trip, connecting included.
+    """
+
+    def __init__(self, pool: ConnectionPool, timeout_s: float) -> None:
+        self._connection = pool.make_connection()  # type: ignore[no-untyped-call]
+        options = pool.connection_kwargs
+        self._address = options.get("path") or f"{options.get('host', 'localhost')}:{options.get('port', 6379)}"
+        self._timeout_s = timeout_s
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection; the server may have closed it without our knowing yet."""
+        return bool(self._connection.is_connected)
+
+    async def exchange(self, operation: str, commands: Sequence[Command], wait_s: float = 0.0) -> list[Any]:
+        """Send `commands` at once and return their replies in order.
+
+        Parameters
+        ----------
+        operation
+            Label of the metrics.
+        wait_s
+            How long a blocking command may take by itself, on top of the time allowed for a round trip.
+
+        Raises
+        ------
+        LostError
+            Connecting, sending or receiving failed, or took too long.
+        StoreUnavailableError
+            Redis refused a command; all replies were read, so the connection stays usable.
+        """
+        connection, started = self._connection, time.perf_counter()
+        replies: list[Any] = []
+        refused: Exception | None = None
+        try:
+            async with asyncio.timeout(self._timeout_s + wait_s):
+                if not connection.is_connected:
+                    await connection.connect()
+                await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+                for _ in commands:
+                    try:
+                        replies.append(await connection.read_response())
+                    except ResponseError as error:
+                        refused = refused or error
+                        replies.append(None)
+        except (OSError, RedisError) as error:
+            await self.close()
+            STORE_ERRORS.labels(operation).inc()
+            raise LostError(remedy(error, self._address, self._timeout_s)) from error
+        except BaseException:
+            # Cancelled with replies outstanding: the next user of this connection would read those as its own.
+            await self.close()
+            raise
+        if refused is None and isinstance(replies[-1], list):  # what EXEC ran is answered inside its reply
+            refused = next((reply for reply in replies[-1] if isinstance(reply, Exception)), None)
+        if refused is not None:
+            STORE_ERRORS.labels(operation).inc()
+            raise StoreUnavailableError(remedy(refused, self._address, self._timeout_s)) from refused
+        if not wait_s:
+            STORE_SECONDS.labels(operation).observe(time.perf_counter() - started)
+        return replies
+
+    async def close(self) -> None:
+        """Close the connection at once; what is under way on it stays under way in the server."""
+        await self._connection.disconnect(nowait=True)
+
+
+class Wires:
+    """Connections for the taking: at most `limit` in use at a time, idle ones kept."""
+
+    def __init__(self, pool: ConnectionPool, timeout_s: float, limit: int) -> None:
+        self._pool, self._timeout_s = pool, timeout_s
+        self._turns = asyncio.Semaphore(limit)
+        self._idle: list[Wire] = []
+
+    async def ask(self, operation: str, commands: Sequence[Command], *, repeat: bool, wait_s: float = 0.0) -> list[Any]:
+        """`Wire.exchange` on an idle connection, or a new one.
+
+        With `repeat`, commands that may run twice are sent once more on a new connection if an idle one turns out to
+        have been closed by the server meanwhile.
+        """
+        async with self._turns:
+            wire = self._idle.pop() if self._idle else Wire(self._pool, self._timeout_s)
+            was_idle = wire.connected
+            try:
+                return await wire.exchange(operation, commands, wait_s)
+            except LostError as error:
+                if not (repeat and was_idle) or isinstance(error.__cause__, TimeoutError):
+                    raise
+                await self.close()  # the others are as old
+                return await wire.exchange(operation, commands, wait_s)
+            finally:
+                if wire.connected:
+                    self._idle.append(wire)
+
+    async def close(self) -> None:
+        """Close the idle connections."""
+        idle, self._idle = self._idle, []
+        for wire in idle:
+            await wire.close()

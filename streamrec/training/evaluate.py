@@ -1,0 +1,198 @@
+"""Test, then learn: how well the system would have ranked what members chose, on a log, in the order of time.
+
+Protocol
+--------
+* Events of the same second are all answered before any of them is learned. What postings and profiles say is known from
+  their own time on, without one from the log's begin.
+* A query is an event that is its member's first with that job; a dismissal is none, since nobody wants it at the top of
+  a list.
+* Candidates are the jobs that the member has not touched, of those that had an event before (``seen``) or of those that
+  are posted and open (``catalogue``). A target that is not among them is a miss. Equal scores are ordered by job id.
+* With ``seen``, what a catalogue says of a job is known from the job's first event on.
+* Warm items had an event before; cold members had none.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
+from typing import Any, Final, Literal
+
+import msgspec
+import numpy as np
+
+from streamrec.events import Connection, JobEvent, JobPosting, JobView, MemberProfile
+from streamrec.ranking.examples import is_positive
+from streamrec.settings import Settings
+from streamrec.training.baselines import BASELINES, Baseline
+from streamrec.training.measures import CUT, Query, measure
+from streamrec.training.offline import Offline
+from streamrec.training.replay import Due
+from streamrec.training.stronger import StrongerGivenView
+
+Kind = Literal["seen", "catalogue"]
+SYSTEM: Final = "streamrec"
+
+
+class Evaluation(msgspec.Struct, frozen=True):
+    """What came out; `to_json` is the documented form."""
+
+    events: int
+    queries: int
+    seconds: float
+    ranking_seconds: float
+    results: dict[str, dict[str, Any]]  # by who: streamrec, then the baselines
+    stronger: dict[str, Any] | None
+
+    def to_json(self) -> dict[str, Any]:
+        """As ``streamrec evaluate --json`` prints it."""
+        return {
+            "events": self.events,
+            "events_per_second": round(self.events / self.seconds, 1) if self.seconds else None,
+            "queries_per_second": round(self.queries / self.seconds, 1) if self.seconds else None,
+            "milliseconds_per_query": round(1000 * self.ranking_seconds / self.queries, 3) if self.queries else None,
+            **self.results[SYSTEM],
+            "stronger_given_view": self.stronger,
+            "baselines": {name: result for name, result in self.results.items() if name != SYSTEM},
+        }
+
+
+class Evaluator:
+    """One pass over a log.
+
+    Parameters
+    ----------
+    candidates
+        ``seen`` or ``catalogue``, see above.
+    baselines
+        Names from `BASELINES`.
+    settings
+        Of the system.
+    """
+
+    def __init__(self, candidates: Kind, baselines: Sequence[str], settings: Settings) -> None:
+        served: Literal["yes", "no"] = "yes" if candidates == "seen" else "no"
+        self.world = Offline(msgspec.structs.replace(settings, serve_without_posting=served))
+        self._candidates = candidates
+        self._baselines: dict[str, Baseline] = {name: BASELINES[name]() for name in baselines}
+        self._stronger = StrongerGivenView()
+        self._waiting: dict[str, JobPosting] = {}  # postings of jobs that are not seen yet
+        self._seen: set[str] = set()
+        self._touched: dict[str, dict[str, None]] = {}  # by member
+        self._members: dict[str, int] = {}
+        self._acted: set[str] = set()
+        self._places: dict[str, int] = {}  # of all job ids in their order
+        self._order = np.zeros(0, np.int64)
+        self.events = 0
+        self.queries: list[Query] = []
+        self.ranks: dict[str, list[int]] = {name: [] for name in (SYSTEM, *self._baselines)}
+        self.ranking_seconds = 0.0
+
+    def run(self, log: Sequence[Due], report: Callable[[int, int], None], stop: Callable[[], bool]) -> Evaluation:
+        """Evaluate `log`, which is sorted by time.
+
+        Parameters
+        ----------
+        report
+            Called now and then with the number of records taken and of queries answered.
+        stop
+            Asked after each second of the log; once it says so, the log ends there.
+        """
+        started = time.perf_counter()
+        jobs = {item.event.job_id for item in log if isinstance(item.event, JobEvent | JobPosting)}
+        self._places = {job_id: place for place, job_id in enumerate(sorted(jobs))}
+        taken = 0
+        for _, group in groupby(log, key=lambda due: due.at // 1000):
+            second = list(group)
+            self._second(second)
+            taken += len(second)
+            report(taken, len(self.queries))
+            if stop():
+                break
+        seconds = time.perf_counter() - started
+        return Evaluation(
+            events=self.events, queries=len(self.queries), seconds=seconds, ranking_seconds=self.ranking_seconds,
+            results=measure(self.queries, self.ranks, self.events), stronger=self._stronger.result(self.events),
+        )  # fmt: skip
+
+    def _second(self, second: Iterable[Due]) -> None:
+        events: list[JobEvent | Connection] = []
+        for due in second:
+            match due.event:
+                case JobPosting() as posting:
+                    if self._candidates == "seen" and posting.job_id not in self._seen:
+                        self._waiting[posting.job_id] = posting
+                    else:
+                        self.world.take(posting)
+                case MemberProfile() as profile:
+                    self.world.take(profile)
+                case JobEvent() | Connection() as happened:
+                    events.append(happened)
+                case other:
+                    raise TypeError(f"a log does not hold a {type(other).__name__}")
+        asked: set[tuple[str, str]] = set()
+        for number, event in enumerate(events, self.events):
+            if isinstance(event, JobEvent):
+                self._stronger.learn(event.occurred_at)
+                pair = (event.member_id, event.job_id)
+                if pair not in asked and event.job_id not in self._touched.get(event.member_id, ()):
+                    asked.add(pair)
+                    self._answer(number, event)
+        self.events += len(events)
+        for event in events:
+            self._take(event)
+
+    def _answer(self, number: int, event: JobEvent) -> None:
+        member, job_id, now = event.member_id, event.job_id, event.occurred_at
+        world = self.world
+        if isinstance(event, JobView):
+            self._stronger.ask(number, event, world.view_of(member, now), world.table)
+        if not is_positive(event):
+            return
+        began = time.perf_counter()
+        listed = world.rank(member, now).job_ids[:CUT]
+        self.ranking_seconds += time.perf_counter() - began
+        self.ranks[SYSTEM].append(listed.index(job_id) + 1 if job_id in listed else 0)
+        self.queries.append(
+            Query(
+                event=number, member=self._members.setdefault(member, len(self._members)),
+                warm_item=job_id in self._seen, cold_member=member not in self._acted,
+            )
+        )  # fmt: skip
+        if self._baselines:
+            self._answer_by_baselines(member, job_id, now)
+
+    def _answer_by_baselines(self, member: str, job_id: str, now: int) -> None:
+        table = self.world.table
+        count, target = len(table), table.row(job_id)
+        everything: Any = slice(0, count)
+        allowed = table.servable(everything, now, self._candidates == "seen")
+        allowed[table.rows(self._touched.get(member, ()))] = False
+        for row in range(len(self._order), count):
+            self._order = np.append(self._order, self._places[table.ids[row]])
+        for name, baseline in self._baselines.items():
+            rank = 0
+            if target is not None and allowed[target]:
+                scores = baseline.scores(member, now, count)
+                better = scores > scores[target]
+                better |= (scores == scores[target]) & (self._order[:count] < self._order[target])
+                better &= allowed
+                rank = 1 + int(np.count_nonzero(better))
+            self.ranks[name].append(rank if rank <= CUT else 0)
+
+    def _take(self, event: JobEvent | Connection) -> None:
+        self.world.take(event)
+        self._acted.add(event.member_id)
+        if not isinstance(event, JobEvent):
+            return
+        self._stronger.take(event)
+        self._seen.add(event.job_id)
+        touched = self._touched.setdefault(event.member_id, {})
+        first = event.job_id not in touched
+        touched[event.job_id] = None
+        posting = self._waiting.pop(event.job_id, None)
+        if posting is not None:
+            self.world.take(posting)
+        row = self.world.table.row(event.job_id)
+        if row is not None and is_positive(event):
+            for baseline in self._baselines.values():
+                baseline.learn(event.member_id, row, event.occurred_at, first)

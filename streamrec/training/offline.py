@@ -1,0 +1,155 @@
+"""The system in memory, without servers: the agents' pure calls, on dicts, one record after the other.
+
+What the member agent, the job agent, the trainer and the recommender do with stores and topics between them, this does
+in one process, by the same functions in the same order, so that what is measured here is what is served.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from streamrec.events import ActivityEntry, Connection, Event, JobEvent, JobPosting, MemberProfile, TrainingExample
+from streamrec.features.fold import (
+    Effect,
+    fold_entry,
+    fold_member,
+    fold_neighbours,
+    fold_posting,
+    is_duplicate,
+    remember,
+)
+from streamrec.features.library import FEATURE_SET, feature_names
+from streamrec.features.state import JobState, MemberState, Neighbours
+from streamrec.features.table import JobTable
+from streamrec.features.view import MemberView
+from streamrec.models.job_check import JobCheck
+from streamrec.ranking.examples import example, is_positive
+from streamrec.ranking.ranked import RankedList
+from streamrec.ranking.workflow import rank, recent_ids
+from streamrec.settings import Settings
+
+SOURCE_ID: Final = "offline"  # in place of a topic's id
+
+Record = JobEvent | Connection | MemberProfile | JobPosting
+
+
+class Offline:
+    """Members, jobs and the model, as of the last record taken.
+
+    Parameters
+    ----------
+    settings
+        How many negatives an example has, how long a list is, whether a viewed job may come again, and whether a job
+        without a posting is served.
+
+    Attributes
+    ----------
+    members, jobs, neighbours
+        What a store would hold, by id.
+    table
+        All jobs, for rankings.
+    model
+        Has learned from every action so far.
+
+    Examples
+    --------
+    >>> from streamrec.events import JobView
+    >>> world = Offline(Settings())
+    >>> world.take(JobView(event_id="e1", member_id="ann", job_id="nurse", occurred_at=1000))
+    >>> world.rank("bob", 2000).job_ids, world.rank("ann", 2000).job_ids
+    (['nurse'], [])
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.members: dict[str, MemberState] = {}
+        self.jobs: dict[str, JobState] = {}
+        self.neighbours: dict[str, Neighbours] = {}
+        self.table = JobTable()
+        self.model = JobCheck(FEATURE_SET, feature_names())
+        self._taken = 0
+        self._view: tuple[tuple[str, int, int], MemberView] | None = None
+
+    def rank(self, member_id: str, now: int) -> RankedList:
+        """The list that the system would serve to a member at `now` (ms), known or not."""
+        state = self.state_of(member_id)
+        scorer = self.model.scorer(1, now) if self.model.examples else None
+        return rank(
+            state, self.neighbours_of(state), self.table, scorer, now,
+            size=self.settings.list_size, viewed_again_after_ms=self.settings.viewed_again_after_ms,
+            without_posting=self.without_posting, view=self.view_of(member_id, now),
+        )  # fmt: skip
+
+    def state_of(self, member_id: str) -> MemberState:
+        """State of a member; a fresh one of an unknown member."""
+        return self.members.get(member_id) or MemberState()
+
+    def view_of(self, member_id: str, now: int) -> MemberView:
+        """The member as a ranking at `now` (ms) sees it; kept until anything happens, since several ask for the same."""
+        key = (member_id, now, self._taken)
+        if self._view is None or self._view[0] != key:
+            state = self.state_of(member_id)
+            self._view = key, MemberView.build(state, self.neighbours_of(state), self.table, now)
+        return self._view[1]
+
+    @property
+    def without_posting(self) -> bool:
+        """Whether jobs without a posting are served now: as `Serving.without_posting`."""
+        choice = self.settings.serve_without_posting
+        return self.table.posting_count == 0 if choice == "auto" else choice == "yes"
+
+    def neighbours_of(self, state: MemberState) -> Mapping[str, Neighbours]:
+        """Co-visitation rows that a ranking for this member reads."""
+        return {job_id: row for job_id in recent_ids(state) if (row := self.neighbours.get(job_id)) is not None}
+
+    def learn(self, event: JobEvent) -> TrainingExample | None:
+        """Learn from an action what it says beside what else could have been chosen; call it before `fold`."""
+        state, now = self.state_of(event.member_id), event.occurred_at
+        known = self._view is not None and self._view[0] == (event.member_id, now, self._taken)
+        made = example(
+            event, ("", SOURCE_ID, 0, self._taken), state, self.neighbours_of(state), self.table, self.settings.negatives,
+            viewed_again_after_ms=self.settings.viewed_again_after_ms, without_posting=self.without_posting,
+            view=self.view_of(event.member_id, now) if known else None,
+        )  # fmt: skip
+        if made is not None:
+            self.model.learn(made)
+        return made
+
+    def fold(self, event: Record) -> None:
+        """Take a record into the state of its member or job, and of the jobs that it means something for."""
+        self._taken += 1
+        if isinstance(event, JobPosting):
+            fold_posting(self._job(event.job_id), event)
+            self._changed(event.job_id)
+            return
+        state = self.members.setdefault(event.member_id, MemberState())
+        if isinstance(event, Event):
+            remember(state, event.event_id)
+        for index, effect in enumerate(fold_member(state, event)):
+            self._apply(index, effect)
+
+    def take(self, event: Record) -> None:
+        """Learn from a record, then fold it; a duplicate changes nothing."""
+        if isinstance(event, Event):
+            state = self.members.get(event.member_id)
+            if state is not None and is_duplicate(state, event.event_id):
+                return
+            if isinstance(event, JobEvent) and is_positive(event):
+                self.learn(event)
+        self.fold(event)
+
+    def _apply(self, index: int, effect: Effect) -> None:
+        entry = ActivityEntry(
+            offset=self._taken, index=index, job_id=effect.job_id, occurred_at=effect.occurred_at, action=effect.action,
+            sign=effect.sign, first=effect.first, neighbours=effect.neighbours,
+        )  # fmt: skip
+        if entry.action is not None:
+            fold_entry(self._job(entry.job_id), entry)
+            self._changed(entry.job_id)
+        if entry.neighbours:
+            fold_neighbours(self.neighbours.setdefault(entry.job_id, Neighbours()), entry)
+
+    def _job(self, job_id: str) -> JobState:
+        return self.jobs.setdefault(job_id, JobState())
+
+    def _changed(self, job_id: str) -> None:
+        self.table.upsert(job_id, self.jobs[job_id])

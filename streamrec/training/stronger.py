@@ -1,0 +1,104 @@
+"""P(stronger | view): will a member who looks at a job for the first time like it, save it or apply within half an hour?
+
+A model of its own, learned from the same features, and only when the half hour is over.
+"""
+
+from collections import deque
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from streamrec.events import JobApplication, JobEvent, JobLike, JobSave, JobView
+from streamrec.features.library import feature_names, matrix
+from streamrec.features.table import JobTable
+from streamrec.features.view import MemberView
+from streamrec.models.job_check import ListRegression
+from streamrec.ranking.examples import is_positive
+
+WINDOW_MS: Final = 30 * 60_000
+_LEAST: Final = 1e-15
+
+Floats = npt.NDArray[np.float64]
+
+
+class StrongerGivenView:
+    """Predicts at each member's first contact with a job, if that is a view; learns the outcome 30 minutes later."""
+
+    def __init__(self) -> None:
+        self._model = ListRegression(feature_names())
+        self._open: deque[tuple[int, tuple[str, str], int]] = deque()  # when, who with which job, number
+        self._rows: list[Floats] = []
+        self._numbers: dict[tuple[str, str], int] = {}  # of those whose half hour is not over
+        self._until: list[int] = []
+        self.labels: list[bool] = []
+        self.predictions: list[float] = []
+        self._events: list[int] = []
+        self._only_views = True
+
+    def ask(self, number: int, event: JobView, view: MemberView, table: JobTable) -> None:
+        """Predict, before `event` (the log's number `number`) is taken; `view` is its member at that moment."""
+        now = event.occurred_at
+        values = matrix(view, table, table.rows([event.job_id]), now).astype(np.float64)
+        weights, bias = self._model.folded()
+        logit = float((values[0] * weights).sum() + bias)
+        self.predictions.append(1.0 / (1.0 + np.exp(-max(logit, -700.0))))
+        pair = (event.member_id, event.job_id)
+        self._open.append((now, pair, len(self.labels)))
+        self._numbers[pair] = len(self.labels)
+        self._until.append(now + WINDOW_MS)
+        self.labels.append(False)
+        self._events.append(number)
+        self._rows.append(values)
+
+    def take(self, event: JobEvent) -> None:
+        """Note what was done; call `learn` with its time before."""
+        self._only_views &= isinstance(event, JobView)
+        if isinstance(event, JobLike | JobSave | JobApplication) and is_positive(event):
+            number = self._numbers.get((event.member_id, event.job_id))
+            if number is not None and event.occurred_at <= self._until[number]:
+                self.labels[number] = True
+
+    def learn(self, now: int) -> None:
+        """Learn from every view whose half hour was over before `now` (ms), in their order."""
+        while self._open and self._open[0][0] + WINDOW_MS < now:
+            _, pair, number = self._open.popleft()
+            del self._numbers[pair]
+            row, self._rows[number] = self._rows[number], np.zeros((0, 0))
+            self._model.learn_rows(row, np.array([float(self.labels[number])]), np.ones(1))
+
+    def result(self, events: int) -> dict[str, Any] | None:
+        """Log loss, AUC and base rate over the second half of the log's `events`; None if all it has are views."""
+        if self._only_views:
+            return None
+        late = 2 * np.array(self._events, np.int64) >= events
+        labels = np.array(self.labels, np.float64)[late]
+        predictions = np.array(self.predictions, np.float64)[late]
+        return {"second_half": scores_of(predictions, labels)}
+
+
+def scores_of(predictions: Floats, labels: Floats) -> dict[str, float | int | None]:
+    """Log loss (nats), area under the ROC curve (ties count one half) and share of positives.
+
+    Examples
+    --------
+    >>> scores_of(np.array([0.8, 0.5, 0.5]), np.array([1.0, 1.0, 0.0]))
+    {'views': 3, 'log_loss': 0.536479, 'auc': 0.75, 'base_rate': 0.666667}
+    """
+    if not len(labels):
+        return {"views": 0, "log_loss": None, "auc": None, "base_rate": None}
+    likely = np.clip(np.where(labels > 0.5, predictions, 1.0 - predictions), _LEAST, 1.0)
+    positives = int(labels.sum())
+    negatives = len(labels) - positives
+    _, place, counts = np.unique(predictions, return_inverse=True, return_counts=True)
+    middle = np.cumsum(counts) - (counts - 1) / 2.0  # mean rank of equal predictions
+    auc = None
+    if positives and negatives:
+        above = float(middle[place][labels > 0.5].sum()) - positives * (positives + 1) / 2.0
+        auc = round(above / (positives * negatives), 6)
+    return {
+        "views": len(labels),
+        "log_loss": round(float(-np.log(likely).mean()), 6),
+        "auc": auc,
+        "base_rate": round(positives / len(labels), 6),
+    }

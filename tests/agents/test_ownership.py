@@ -1,0 +1,114 @@
+"""Tests of streamrec.agents.ownership."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import pytest
+from faust.types import TP
+
+from streamrec.agents.ownership import Hold, MismatchError, Ownership, check
+from streamrec.stores.base import FencedError, Put
+from streamrec.stores.keys import Keys
+from streamrec.stores.memory import MemoryStore
+from streamrec.stores.positions import Mark, Position
+
+KEYS = Keys("test", 4)
+VIEWS = TP("job-views", 1)
+
+
+@pytest.mark.parametrize(
+    ("position", "topic_id", "low", "high", "says"),
+    [
+        (Position("old", 5), "new", 0, 9, "created anew"),
+        (Position("id", 5), "id", 8, 9, "3 records are gone"),
+        (Position("id", 12), "id", 0, 9, "the broker lost records"),
+    ],
+)
+def test_a_position_that_does_not_fit_the_log_is_explained(
+    position: Position, topic_id: str, low: int, high: int, says: str
+) -> None:
+    with pytest.raises(MismatchError, match=says) as caught:
+        check(VIEWS, position, topic_id, low, high)
+    assert "job-views/1" in str(caught.value)
+    assert "streamrec doctor" in str(caught.value)
+
+
+class Log:
+    """What Kafka would say of the topics."""
+
+    def __init__(self, topic_id: str = "id", low: int = 0, high: int = 100) -> None:
+        self.topic_id, self.bounds = topic_id, (low, high)
+
+    async def ids(self, names: Sequence[str]) -> Mapping[str, str]:
+        return dict.fromkeys(names, self.topic_id)
+
+    async def watermarks(self, partitions: Sequence[TP]) -> Mapping[TP, tuple[int, int]]:
+        return dict.fromkeys(partitions, self.bounds)
+
+
+def owner(store: MemoryStore, log: Log) -> Ownership:
+    return Ownership(store, KEYS, lambda _topic, partition: f"m{partition}", log.ids, log.watermarks)
+
+
+async def commit(ownership: Ownership, key: str, next_offset: int) -> Hold:
+    hold = ownership.hold(*VIEWS)
+    assert hold is not None
+    await hold.commit([Put(key, b"value")], ("job-views", next_offset), {"source/0": Mark("id", 7, 1)})
+    return hold
+
+
+async def reading_goes_on_where_the_state_ends() -> None:
+    store = MemoryStore(KEYS)
+    first = owner(store, Log())
+    assert await first.take({VIEWS}) == {VIEWS: 0}
+    await commit(first, KEYS.member("a"), 42)
+    second = owner(store, Log())
+    assert await second.take({VIEWS, TP("job-saves", 1)}) == {VIEWS: 42, TP("job-saves", 1): 0}
+    hold = second.hold(*VIEWS)
+    assert hold is not None
+    assert hold.marks == {"source/0": Mark("id", 7, 1)}
+
+
+def test_reading_goes_on_where_the_state_ends() -> None:
+    asyncio.run(reading_goes_on_where_the_state_ends())
+
+
+async def the_earlier_owner_cannot_commit() -> None:
+    store = MemoryStore(KEYS)
+    first, second = owner(store, Log()), owner(store, Log())
+    await first.take({VIEWS})
+    await second.take({VIEWS})
+    with pytest.raises(FencedError):
+        await commit(first, KEYS.member("a"), 42)
+    assert await store.get([KEYS.member("a")]) == [None]
+    assert (await store.get_fields(KEYS.positions("m1"))) == {}
+    await commit(second, KEYS.member("a"), 43)
+
+
+def test_the_earlier_owner_cannot_commit() -> None:
+    asyncio.run(the_earlier_owner_cannot_commit())
+
+
+async def what_is_no_longer_assigned_is_let_go() -> None:
+    ownership = owner(MemoryStore(KEYS), Log())
+    await ownership.take({VIEWS})
+    await ownership.take({TP("job-views", 2)})
+    assert ownership.hold(*VIEWS) is None
+    assert ownership.hold("job-views", 2) is not None
+
+
+def test_what_is_no_longer_assigned_is_let_go() -> None:
+    asyncio.run(what_is_no_longer_assigned_is_let_go())
+
+
+async def a_topic_created_anew_is_refused() -> None:
+    store = MemoryStore(KEYS)
+    first = owner(store, Log("old"))
+    await first.take({VIEWS})
+    await commit(first, KEYS.member("a"), 42)
+    with pytest.raises(MismatchError, match="created anew"):
+        await owner(store, Log("new")).take({VIEWS})
+
+
+def test_a_topic_created_anew_is_refused() -> None:
+    asyncio.run(a_topic_created_anew_is_refused())

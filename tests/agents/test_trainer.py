@@ -1,0 +1,81 @@
+"""What the trainer says of its model; that it learns what it should, after any fault, is in ``tests/e2e/test_kills.py``."""
+
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+import numpy as np
+import prometheus_client
+import pytest
+
+from streamrec.agents import trainer
+from streamrec.agents.trainer import TrainerAgent
+from streamrec.events import TrainingExample
+from streamrec.features.library import FEATURE_SET, FEATURES
+from streamrec.models import snapshot as snapshots
+from streamrec.models.card import Card
+from streamrec.models.planted import planted_examples, planted_stream
+from streamrec.settings import Settings
+from streamrec.stores.keys import Keys
+
+
+def widened(example: TrainingExample, surface: str) -> TrainingExample:
+    """The planted example with as many features as the shipped set has."""
+    rows = len(example.job_ids)
+    matrix = np.frombuffer(example.features, "<f4").reshape(rows, -1)
+    wide = np.zeros((rows, len(FEATURES)), "<f4")
+    wide[:, : matrix.shape[1]] = matrix
+    return msgspec.structs.replace(example, feature_set=FEATURE_SET, features=wide.tobytes(), surface=surface)
+
+
+@pytest.fixture
+def agent(tmp_path: Path) -> TrainerAgent:
+    """Has learned sampled lists and then shown ones, and produces nothing."""
+    made = TrainerAgent(Settings(data_dir=str(tmp_path)), Keys("t", 1), cast(Any, None))
+    for example in planted_examples(60):
+        trainer._count(made._model.learn(widened(example, "mail")))
+    for example in planted_stream(60, window=5.0):
+        trainer._count(made._model.learn(widened(example, "home")))
+    return made
+
+
+def value(name: str, **labels: str) -> float | None:
+    return prometheus_client.REGISTRY.get_sample_value(name, {"model": "job_check", **labels})
+
+
+def test_figures_are_told_by_data_and_by_surface(agent: TrainerAgent) -> None:
+    agent._measure()
+    measures = agent._model.measures
+    assert value("streamrec_model_log_loss", data="sampled") == measures.of("sampled").log_loss
+    assert value("streamrec_model_log_loss", data="shown") == measures.of("shown").log_loss
+    assert value("streamrec_model_auc", data="shown") == measures.of("shown").auc
+    assert value("streamrec_model_surface_auc", data="shown", surface="home") == measures.of("shown", "home").auc
+    assert value("streamrec_model_surface_auc", data="shown", surface="mail") is None
+    assert value("streamrec_model_surface_constant_log_loss", data="sampled", surface="mail") is not None
+    assert value("streamrec_model_surface_calibration_error", data="shown", surface="home") is not None
+    assert value("streamrec_model_hit_rate") == value("streamrec_model_surface_hit_rate", surface="home")
+    assert value("streamrec_model_hit_rate") == measures.hits[""].recent
+    assert value("streamrec_model_calibrated") == 1.0
+
+
+def test_rows_that_were_learned_before_are_not_counted_again(tmp_path: Path) -> None:
+    def rows() -> float:
+        return sum(value("streamrec_training_rows_total", label=label) or 0.0 for label in ("positive", "negative"))
+
+    made = TrainerAgent(Settings(data_dir=str(tmp_path)), Keys("t", 1), cast(Any, None))
+    before, closed = rows(), value("streamrec_training_examples_total", kind="closed") or 0.0
+    for example in planted_stream(30, rows=20, window=5.0, late=0.0):
+        trainer._count(made._model.learn(widened(example, "home")))
+    assert rows() - before == 30 * 20
+    assert (value("streamrec_training_examples_total", kind="closed") or 0.0) - closed == 30
+
+
+def test_the_card_lies_beside_the_copy_on_disk(agent: TrainerAgent, tmp_path: Path) -> None:
+    taken = snapshots.take(agent._model, version=4, now=0, code_version="0.1.0")
+    agent._write_copy(snapshots.pack(taken), taken)
+    written = sorted(path.name for path in (tmp_path / "models").iterdir())
+    assert written == ["job_check.card.json", "job_check.card.md", "job_check.snapshot"]
+    told = msgspec.json.decode((tmp_path / "models" / "job_check.card.json").read_bytes(), type=Card)
+    assert (told.version, told.negatives, told.calibrated) == (4, "both", True)
+    assert "# job_check, version 4" in (tmp_path / "models" / "job_check.card.md").read_text()
+    assert agent._read_copy() == taken

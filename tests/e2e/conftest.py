@@ -1,0 +1,206 @@
+"""A whole installation for a test: broker, Redis, worker, trainer and lookup as separate processes, on free ports."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+import redis
+
+from streamrec import codecs, topics
+from streamrec.agents.worker import slot_name
+from streamrec.kafka.admin import Admin
+from streamrec.kafka.producer import Producer, Record
+from streamrec.local.ports import free_port
+from streamrec.local.servers import die_with_parent, start_broker, start_redis
+from streamrec.settings import Settings
+from streamrec.stores.keys import Keys
+from streamrec.stores.positions import Position, unpack
+
+Spoil = str  # Python statements run in a process before its command, to take a guard away
+
+
+class Process:
+    """One process of the system, its output in a file."""
+
+    def __init__(self, name: str, command: list[str], environ: Mapping[str, str], log: Path) -> None:
+        self.name, self.log = name, log
+        with log.open("ab") as output:
+            self._popen = subprocess.Popen(
+                command, env={**os.environ, **environ}, stdout=output, stderr=output, stdin=subprocess.DEVNULL,
+                preexec_fn=die_with_parent(), start_new_session=True,  # noqa: PLW1509 - one libc call
+            )  # fmt: skip
+
+    @property
+    def alive(self) -> bool:
+        return self._popen.poll() is None
+
+    @property
+    def code(self) -> int | None:
+        return self._popen.poll()
+
+    def signal(self, number: signal.Signals) -> None:
+        self._popen.send_signal(number)
+
+    def wait(self, patience_s: float) -> int:
+        """Exit code, once it has ended."""
+        return self._popen.wait(patience_s)
+
+    def stop(self) -> None:
+        if self.alive:
+            self._popen.send_signal(signal.SIGCONT)
+            self._popen.terminate()
+            try:
+                self._popen.wait(8)
+            except subprocess.TimeoutExpired:
+                self._popen.kill()
+                self._popen.wait()
+
+
+class System:
+    """Starts, feeds, asks, kills and waits; everything is gone after `close`."""
+
+    def __init__(self, directory: Path, **overrides: Any) -> None:
+        self.directory = directory
+        self.broker = start_broker(directory)
+        self.redis = start_redis(directory)
+        self.settings = msgspec.structs.replace(
+            Settings(),
+            kafka=self.broker.address, redis=f"redis://{self.redis.address}/0", data_dir=str(directory / "data"),
+            lookup_port=free_port(), worker_metrics_port=free_port(), trainer_metrics_port=free_port(),
+            **{"snapshot_interval_s": 0.5, "explore": 0.0, **overrides},  # lists purely by score, unless asked for
+        )  # fmt: skip
+        self.keys = Keys(self.settings.namespace, self.settings.partitions)
+        self.specs = topics.load()
+        self.admin = Admin(self.settings)
+        self.admin.create(self.specs)
+        self.client = redis.Redis.from_url(self.settings.redis)
+        self._producer = Producer(self.settings)
+        self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.settings.lookup_port}", timeout=10)
+        self.processes: list[Process] = []
+
+    def environ(self) -> dict[str, str]:
+        """The settings as environment variables."""
+        values = msgspec.structs.asdict(self.settings)
+        return {f"STREAMREC_{name.upper()}": str(value) for name, value in values.items() if value is not None}
+
+    def start(self, name: str, *, fault: str = "", spoil: Spoil = "", **environ: str) -> Process:
+        """Start ``streamrec NAME``; `fault` arms a fault point, `spoil` takes a guard away first."""
+        command = [sys.executable, "-m", "streamrec", name]
+        if spoil:
+            program = f"import sys; sys.argv = ['streamrec', {name!r}]\n{spoil}\nfrom streamrec.cli import main; main()"
+            command = [sys.executable, "-c", program]
+        environ = {**self.environ(), "STREAMREC_FAULT": fault, **environ}
+        process = Process(name, command, environ, self.directory / f"{name}.log")
+        self.processes.append(process)
+        return process
+
+    def start_all(self) -> None:
+        """Worker, trainer and lookup, up and ready."""
+        for name in ("worker", "trainer", "lookup"):
+            self.start(name)
+        self.wait(self.ready, "the lookup to be ready", 30)
+
+    def ready(self) -> bool:
+        try:
+            return self.http.get("/health/ready").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def produce(self, events: Iterable[tuple[str, Any]]) -> None:
+        """Send (topic, event or raw bytes) pairs and wait for the acknowledgements."""
+        for topic, event in events:
+            if isinstance(event, bytes):
+                record = Record(topic=topic, key=b"raw", value=event)
+            else:
+                key = getattr(event, "key", None) or (event.job_id if topic == "job-postings" else event.member_id)
+                value = None if type(event).__name__ == "Tombstone" else codecs.encode(event)
+                record = Record(topic=topic, key=key.encode(), value=value)
+            self._producer.send_now(record)
+        self._producer.flush(30)
+
+    def pending(self) -> dict[str, int]:
+        """Records by partition that are not in the state (or the model) yet."""
+        missing = {}
+        for name in sorted(CONSUMED):
+            for partition, (_, high) in self.admin.watermarks(name).items():
+                slot = "model" if name == "training-examples" else slot_name(name, partition)
+                stored = self.client.hget(self.keys.positions(slot), name)
+                done = unpack(Position, bytes(stored)).next_offset if isinstance(stored, bytes) else 0
+                if high > done:
+                    missing[f"{name}/{partition}"] = high - done
+        return missing
+
+    def settle(self, patience_s: float = 60, *, trainer: bool = True) -> None:
+        """Wait until everything produced is in the state."""
+
+        def done() -> bool:
+            return not [name for name in self.pending() if trainer or not name.startswith("training-examples")]
+
+        self.wait(done, "everything produced to be in the state", patience_s)
+
+    def wait(self, condition: Callable[[], Any], what: str, patience_s: float = 20) -> Any:
+        """Poll `condition` until it is true; its value."""
+        deadline = time.monotonic() + patience_s
+        while time.monotonic() < deadline:
+            if value := condition():
+                return value
+            time.sleep(0.02)
+        said = {path.name: path.read_text(errors="replace")[-3000:] for path in self.directory.glob("*.log")}
+        logs = "\n".join(f"--- {name}\n{text}" for name, text in said.items())
+        pytest.fail(f"gave up after {patience_s} s waiting for {what}; pending {self.pending()}\n{logs}")
+
+    def recommendations(self, member_id: str, **params: Any) -> dict[str, Any]:
+        answer = self.http.get(f"/v1/members/{member_id}/recommendations", params=params)
+        assert answer.status_code == 200, answer.text
+        body: dict[str, Any] = answer.json()
+        return body
+
+    def close(self) -> None:
+        for process in reversed(self.processes):
+            process.stop()
+        self.http.close()
+        self.client.close()
+        self._producer.close()
+        self.redis.stop()
+        self.broker.stop()
+
+
+CONSUMED = frozenset({
+    "job-views", "job-saves", "job-likes", "job-applications", "job-dismissals", "connections", "member-profiles",
+    "job-postings", "job-activity", "training-examples", "impressions", "impressions-seen",
+})  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """A system shared by the tests of one file, all of it running."""
+    built = System(Path(tmp_path_factory.mktemp("system")))
+    try:
+        built.start_all()
+        yield built
+    finally:
+        built.close()
+
+
+@pytest.fixture
+def make_system(tmp_path: Path) -> Iterator[Callable[..., System]]:
+    """Makes systems of which nothing but broker and Redis runs yet."""
+    made: list[System] = []
+
+    def make(**overrides: Any) -> System:
+        directory = tmp_path / f"system{len(made)}"
+        directory.mkdir()
+        made.append(System(directory, **overrides))
+        return made[-1]
+
+    yield make
+    for system in made:
+        system.close()

@@ -1,0 +1,144 @@
+"""The demo as a person runs it: everything comes up, events become lists, and no process stays behind."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+pytestmark = [pytest.mark.servers, pytest.mark.e2e]
+
+FEWEST = 200  # events that must have been processed: the machine may be busy, but not that busy
+
+
+class Run:
+    """A demo that runs, with what it has printed so far in files."""
+
+    def __init__(self, directory: Path, *options: str) -> None:
+        self._out, self._err = directory / "out", directory / "err"
+        with self._out.open("wb") as out, self._err.open("wb") as err:
+            self.popen = subprocess.Popen(
+                [sys.executable, "-m", "streamrec", "demo", *options],
+                env={**os.environ, "STREAMREC_DATA_DIR": str(directory / "data")}, stdout=out, stderr=err,
+            )  # fmt: skip
+
+    @property
+    def out(self) -> str:
+        return self._out.read_text()
+
+    @property
+    def err(self) -> str:
+        return self._err.read_text()
+
+    def family(self) -> list[psutil.Process]:
+        """Every process that it has started, and theirs."""
+        family: list[psutil.Process] = psutil.Process(self.popen.pid).children(recursive=True)
+        return family
+
+    def wait_for(self, condition: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert self.popen.poll() is None, f"it ended before {what}: {self.out}{self.err}"
+            assert time.monotonic() < deadline, f"{what} took too long: {self.out}{self.err}"
+            time.sleep(0.05)
+
+
+def none_left(family: list[psutil.Process]) -> bool:
+    _, alive = psutil.wait_procs(family, timeout=10)
+    return not alive
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Run]]:
+    runs: list[Run] = []
+
+    def start(*options: str) -> Run:
+        runs.append(Run(tmp_path, *options))
+        return runs[-1]
+
+    yield start
+    for run in runs:
+        if run.popen.poll() is None:
+            run.popen.kill()
+        run.popen.wait()
+
+
+def test_a_short_demo_processes_events_answers_lists_and_ends_by_itself(start: Callable[..., Run]) -> None:
+    run = start("--duration", "15s", "--json")
+    run.wait_for(lambda: len(run.family()) == 5, "broker, Redis, worker, trainer and lookup")
+    family = run.family()
+    assert run.popen.wait(90) == 0, run.out + run.err
+    figures = json.loads(run.out)
+    assert figures["exit_code"] == 0
+    assert figures["processed"] >= FEWEST
+    assert figures["processed"] == figures["sent"]
+    assert figures["lag"] == 0
+    assert figures["rejected"] == figures["duplicates"] == 0
+    assert figures["answered"] > 20
+    assert figures["first_list_s"] < 15 or psutil.getloadavg()[0] > 2 * (psutil.cpu_count() or 1)
+    assert figures["examples"] > 50
+    assert figures["log_loss"] < figures["constant_log_loss"]
+    assert figures["auc"] > 0.6
+    assert figures["restarts"] == 0
+    assert "first personal list" in run.err
+    assert "http://127.0.0.1:" in run.err
+    assert "\x1b" not in run.err  # plain lines, no colours, without a terminal
+    assert none_left(family)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_no_process_stays_behind_whatever_ends_it(start: Callable[..., Run], number: signal.Signals) -> None:
+    run = start()
+    run.wait_for(lambda: "first personal list" in run.out, "the first list")
+    family = run.family()
+    assert len(family) == 5, run.out + run.err
+    run.popen.send_signal(number)
+    code = run.popen.wait(60)  # at worst each process takes its ten seconds
+    assert code == (-number if number is signal.SIGKILL else 0), run.out + run.err
+    assert none_left(family)
+    if number is not signal.SIGKILL:
+        assert "events " in run.out
+        assert "hit rate " in run.out
+
+
+def test_a_taken_port_gives_the_next_one_and_a_crashed_process_comes_back(start: Callable[..., Run]) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        run = start("--port", str(port), "--duration", "12s", "--json")
+        run.wait_for(lambda: "first personal list" in run.err, "the first list")
+        [chosen] = re.findall(rf"port {port} is taken: the API is on port (\d+)", run.err)
+        assert port < int(chosen) < port + 100
+        [trainer] = [process for process in run.family() if process.cmdline()[-1] == "trainer"]
+        trainer.kill()
+        assert run.popen.wait(90) == 0, run.out + run.err
+    assert "trainer was killed by SIGKILL: starting it again in 0.5 s" in run.err
+    figures = json.loads(run.out)
+    assert figures["restarts"] == 1
+    assert figures["processed"] == figures["sent"]
+
+
+def test_a_log_is_fed_to_its_end(start: Callable[..., Run], tmp_path: Path) -> None:
+    log, catalogue = tmp_path / "log.csv", tmp_path / "jobs.csv"
+    rows = [f"{1_700_000_000 + number},u{number % 20},i{number * 7 % 50},view" for number in range(600)]
+    log.write_text("\n".join(["ts,user_id,item_id,event", *rows, "never,u1,i1,view"]) + "\n")
+    catalogue.write_text(
+        "\n".join(["item_id,title,city", *(f"i{number},Nurse {number},Leeds" for number in range(50))])
+    )
+    run = start("--replay", str(log), "--catalogue", str(catalogue), "--json")
+    run.wait_for(lambda: len(run.family()) == 5, "all processes")
+    family = run.family()
+    assert run.popen.wait(90) == 0, run.out + run.err
+    figures = json.loads(run.out)
+    assert (figures["sent"], figures["processed"], figures["fed"]) == (650, 650, True)
+    assert "log.csv:602" in run.err
+    assert none_left(family)

@@ -1,0 +1,295 @@
+"""Every shipped feature against a slow reading of it from the states of jobs and members, one job at a time."""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from functools import cache, cached_property
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamrec.events import Action, JobPosting, MemberProfile
+from streamrec.features import library
+from streamrec.features.feature import Reading
+from streamrec.features.fold import NEIGHBOUR_HALF_LIFE_MS
+from streamrec.features.state import Decayed, JobState, MemberState, Neighbours, Recent
+from streamrec.features.table import JobTable
+from streamrec.features.text import tokens
+from streamrec.features.view import MemberView, sources
+from streamrec.features.windows import DAY_MS, HOUR_MS, value_at
+
+LONG_AGO = math.log1p(30 * 24 * 60)
+STRENGTH: dict[int, float] = {Action.VIEW: 1.0, Action.LIKE: 2.0, Action.SAVE: 3.0, Action.APPLY: 5.0}
+
+
+def key(text: str | None) -> str:
+    return (text or "").strip().casefold()
+
+
+class Slow:
+    """One member's features by their descriptions, in plain Python."""
+
+    def __init__(self, world: Any, member_id: str) -> None:
+        self.world, self.now = world, world.now
+        self.state: MemberState = world.members[member_id]
+        self.profile = self.state.profile or MemberProfile(member_id="", updated_at=0)
+        recent = [touch for touch in self.state.recent if touch.action != Action.DISMISS]
+        self.recent = [
+            (t.job_id, STRENGTH[t.action] * 0.9**rank * 2.0 ** (-(recent[0].at - t.at) / (7 * DAY_MS)))
+            for rank, t in enumerate(recent)
+        ]
+        titles = [set(tokens(job.posting.title)) for job in world.jobs.values() if job.posting]
+        self.idf = {word: math.log1p(len(titles) / n) for word, n in Counter(w for t in titles for w in t).items()}
+        self.covisits = self.covisit()
+
+    def posting(self, job_id: str) -> JobPosting | None:
+        job: JobState | None = self.world.jobs.get(job_id)
+        return job.posting if job else None
+
+    def text(self, job_id: str, name: str) -> str:
+        posting = self.posting(job_id)
+        return key(getattr(posting, name)) if posting else ""
+
+    def words(self, job_id: str) -> tuple[str, ...]:
+        posting = self.posting(job_id)
+        return tokens(posting.title) if posting else ()
+
+    def covisit(self) -> dict[str, float]:
+        scores: dict[str, float] = defaultdict(float)
+        for job_id, weight in self.recent[:20]:
+            row = self.world.neighbours.get(job_id, Neighbours())
+            for other, tie in row.weights.items():
+                if other in self.world.jobs:
+                    scores[other] += weight * tie * 2.0 ** (-(self.now - row.at) / NEIGHBOUR_HALF_LIFE_MS)
+        return scores
+
+    @cache  # noqa: B019 - lives for one test
+    def home(self, name: str) -> str:
+        said = key(getattr(self.profile, name))
+        if said and any(self.text(job_id, name) == said for job_id in self.world.jobs):
+            return said
+        shares = self.shares(name, self.recent)
+        best = max(shares, key=lambda text: shares[text], default="")
+        return best if best and shares[best] >= 0.5 * sum(shares.values()) else ""
+
+    def shares(self, name: str, recent: list[tuple[str, float]]) -> dict[str, float]:
+        sums: dict[str, float] = {}
+        for job_id, weight in recent:
+            text = self.text(job_id, name)
+            sums[text] = sums.get(text, 0.0) + weight
+        return sums
+
+    @cached_property
+    def interests(self) -> dict[str, float]:
+        sums: dict[str, float] = defaultdict(float)
+        for job_id, weight in self.recent:
+            for word in self.words(job_id):
+                sums[word] += weight
+        for word in self.desired:
+            sums[word] += 2
+        for word in tokens(self.profile.headline or ""):
+            sums[word] += 0.5
+        return {word: weight for word, weight in sums.items() if word in self.idf}
+
+    @cached_property
+    def desired(self) -> dict[str, float]:
+        return {word: 1.0 for title in self.profile.desired_titles for word in tokens(title) if word in self.idf}
+
+    @cached_property
+    def last(self) -> dict[str, float]:
+        return dict.fromkeys(self.words(self.recent[0][0]), 1.0) if self.recent else {}
+
+    def cosine(self, words: tuple[str, ...], weights: dict[str, float]) -> float:
+        dot = sum(weights.get(word, 0.0) * self.idf[word] ** 2 for word in words)
+        lengths = [sum(self.idf[w] ** 2 for w in words), sum((x * self.idf[w]) ** 2 for w, x in weights.items())]
+        return dot / math.sqrt(lengths[0] * lengths[1]) if all(lengths) else 0.0
+
+    def decayed(self, decayed: Decayed, half_life_ms: float, job: JobState) -> float:
+        return max(0.0, value_at(decayed, max(self.now, job.last_at), half_life_ms))
+
+    def minutes(self, at: int) -> float:
+        return math.log1p(max(0, self.now - at) / 60_000) if at else LONG_AGO
+
+    @cache  # noqa: B019
+    def group(self, name: str) -> tuple[dict[str, float], float]:
+        home = self.home(name)
+        values = {
+            j: value_at(job.popularity[2], self.now, 10 * DAY_MS) if job.popularity else 0.0
+            for j, job in self.world.jobs.items()
+            if self.text(j, name) == home
+        }
+        rivals = [values[j] for j in values if not (posting := self.posting(j)) or not posting.closed]
+        return values, max(rivals, default=0.0)
+
+    def beside(self, job_id: str, name: str) -> float:
+        if not self.home(name) or self.text(job_id, name) != self.home(name):
+            return 0.0
+        values, best = self.group(name)
+        return min(1.0, values[job_id] / best) if best else 0.0
+
+    def same(self, job_id: str, name: str, home: bool) -> float:
+        mine = self.home(name) if home else key(getattr(self.profile, name))
+        return float(bool(mine) and self.text(job_id, name) == mine)
+
+    def share(self, job_id: str, name: str) -> float:
+        known = [(job_id, weight) for job_id, weight in self.recent if job_id in self.world.jobs][:20]
+        shares, text = self.shares(name, known), self.text(job_id, name)
+        return shares.get(text, 0.0) / sum(shares.values()) if text and known else 0.0
+
+    def row(self, job_id: str) -> dict[str, float]:
+        job = self.world.jobs.get(job_id, JobState())
+        popularity = job.popularity or [Decayed()] * 3
+        counts = [self.decayed(count, 7 * DAY_MS, job) for count in job.counts]
+        mine = [value_at(count, self.now, 7 * DAY_MS) for count in self.state.counts]
+        posting = job.posting
+        ranked = sorted(self.covisits, key=lambda other: -self.covisits[other])
+        remote, wish = posting.remote if posting else None, self.profile.open_to_remote
+        return {
+            "popularity_hour": math.log1p(self.decayed(popularity[0], HOUR_MS, job)),
+            "popularity_day": math.log1p(self.decayed(popularity[1], DAY_MS, job)),
+            "popularity_days": math.log1p(self.decayed(popularity[2], 10 * DAY_MS, job)),
+            "job_views": math.log1p(counts[Action.VIEW]),
+            "job_likes": math.log1p(counts[Action.LIKE]),
+            "job_saves": math.log1p(counts[Action.SAVE]),
+            "job_applications": math.log1p(counts[Action.APPLY]),
+            "job_dismissals": math.log1p(counts[Action.DISMISS]),
+            "save_rate": (counts[Action.SAVE] + 1.0) / (max(counts[Action.VIEW], counts[Action.SAVE]) + 20.0),
+            "apply_rate": (counts[Action.APPLY] + 0.4) / (max(counts[Action.VIEW], counts[Action.APPLY]) + 20.0),
+            "region_popularity": self.beside(job_id, "region"),
+            "function_popularity": self.beside(job_id, "function"),
+            "posting_age": self.minutes((posting.posted_at if posting else None) or job.first_at),
+            "job_idle": self.minutes(job.last_at),
+            "covisit": math.log1p(self.covisits.get(job_id, 0.0)),
+            "covisit_rank": 1.0 / (1 + ranked.index(job_id)) if job_id in self.covisits else 0.0,
+            "title_overlap": self.cosine(self.words(job_id), self.interests),
+            "last_title_overlap": self.cosine(self.words(job_id), self.last),
+            "company_share": self.share(job_id, "company"),
+            "region_share": self.share(job_id, "region"),
+            "function_share": self.share(job_id, "function"),
+            "desired_overlap": self.cosine(self.words(job_id), self.desired),
+            "same_city": self.same(job_id, "city", home=True),
+            "same_region": self.same(job_id, "region", home=True),
+            "same_company": self.same(job_id, "company", home=False),
+            "same_function": self.same(job_id, "function", home=True),
+            "same_industry": self.same(job_id, "industry", home=False),
+            "remote_match": 0.0 if remote is None or wish is None else float(remote) * (1.0 if wish else -1.0),
+            "member_idle": self.minutes(self.state.last_at),
+            "member_views": math.log1p(mine[Action.VIEW]),
+            "member_interest": math.log1p(mine[Action.LIKE] + mine[Action.SAVE]),
+            "member_applications": math.log1p(mine[Action.APPLY]),
+        }
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_matrix_is_what_a_slow_reading_gives(seed: int, make_world: Callable[..., Any]) -> None:
+    world = make_world(seed)
+    table = world.table()
+    job_ids = [*world.jobs, "unknown"]
+    for member_id, member in world.members.items():
+        neighbours = {j: world.neighbours[j] for j in sources(member) if j in world.neighbours}
+        view = MemberView.build(member, neighbours, table, world.now)
+        found = library.matrix(view, table, table.rows(job_ids), world.now)
+        slow = Slow(world, member_id)
+        for job_id, row in zip(job_ids, found.tolist(), strict=True):
+            expected = slow.row(job_id)
+            named = dict(zip(library.feature_names(), row, strict=True))
+            assert named == pytest.approx(expected, rel=1e-5, abs=1e-5), (member_id, job_id)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_rows_do_not_depend_on_their_company(seed: int, make_world: Callable[..., Any]) -> None:
+    world = make_world(seed)
+    table, member = world.table(), world.members["m0"]
+    view = MemberView.build(member, world.neighbours, table, world.now)
+    rows = np.arange(len(table), dtype=np.int32)
+    whole = library.matrix(view, table, rows, world.now)
+    draw = np.random.default_rng(seed)
+    for size in (*[1] * len(rows), *range(2, len(rows) + 1)):  # to the last bit: equal jobs must have equal scores
+        some = draw.permutation(rows)[:size]
+        assert np.array_equal(library.matrix(view, table, some, world.now), whole[some])
+
+
+numbers = st.one_of(st.floats(-1e6, 1e15), st.just(0.0), st.just(5e-324), st.just(1e300))
+times = st.one_of(st.just(0), st.integers(0, 4_000_000_000_000))
+sums = st.builds(Decayed, numbers, times)
+names = st.sampled_from([None, "", " ", "Bonn", "bonn", "x"])
+postings = st.builds(
+    JobPosting, job_id=st.just("j"), title=st.sampled_from(["", "!", "Night Nurse", "nurse"]), city=names, region=names,
+    company=names, function=names, industry=names, remote=st.sampled_from([None, True, False]),
+    posted_at=st.none() | times, expires_at=st.none() | times, closed=st.booleans(),
+)  # fmt: skip
+jobs = st.builds(
+    JobState, posting=st.none() | postings, removed=st.booleans(), first_at=times, last_at=times,
+    popularity=st.just([]) | st.lists(sums, min_size=3, max_size=3), counts=st.lists(sums, min_size=5, max_size=5),
+)  # fmt: skip
+profiles = st.builds(
+    MemberProfile, member_id=st.just("m"), city=names, region=names, company=names, function=names, industry=names,
+    headline=names, desired_titles=st.sampled_from([(), ("nurse",), ("!",)]),
+    open_to_remote=st.sampled_from([None, True]), updated_at=times,
+)  # fmt: skip
+touches = st.builds(Recent, st.sampled_from(["j0", "j1", "gone"]), times, st.integers(0, 4))
+members = st.builds(
+    MemberState, profile=st.none() | profiles, counts=st.lists(sums, min_size=5, max_size=5), last_at=times,
+    recent=st.lists(touches, max_size=3, unique_by=lambda t: t.job_id).map(lambda r: sorted(r, key=lambda t: -t.at)),
+)  # fmt: skip
+ties = st.dictionaries(st.sampled_from(["j0", "j1", "gone"]), st.floats(0.0, 1e30))
+
+
+@given(st.lists(jobs, max_size=3), members, st.builds(Neighbours, times, ties), times)
+def test_the_matrix_is_finite_whatever_is_stored(states, member, row, now) -> None:  # type: ignore[no-untyped-def]
+    table = JobTable(capacity=2)
+    for number, state in enumerate(states):
+        table.upsert(f"j{number}", state)
+    view = MemberView.build(member, {"j0": row, "gone": row}, table, now)
+    rows = np.array([-1, *range(len(table))], np.int32)
+    found = library.matrix(view, table, rows, now)
+    assert found.shape == (len(rows), len(library.FEATURES))
+    assert found.dtype == np.float32
+    assert found.flags.c_contiguous
+    assert np.isfinite(found).all()
+
+
+def test_a_stranger_and_an_unknown_job_give_the_defaults() -> None:
+    table = JobTable()
+    view = MemberView.build(MemberState(), {}, table, 1_700_000_000_000)
+    found = library.matrix(view, table, np.array([-1], np.int32), view.now)
+    assert found[0].tolist() == pytest.approx([feature.default for feature in library.FEATURES])
+
+
+def test_no_rows_give_an_empty_matrix() -> None:
+    table = JobTable()
+    view = MemberView.build(MemberState(), {}, table, 1_700_000_000_000)
+    assert library.matrix(view, table, np.zeros(0, np.int32), view.now).shape == (0, len(library.FEATURES))
+
+
+def test_features_have_unique_names_and_say_what_they_are() -> None:
+    assert len(set(library.feature_names())) == len(library.FEATURES)
+    for feature in library.FEATURES:
+        assert feature.name.isidentifier()
+        assert feature.description
+        assert feature.unit
+        assert math.isfinite(feature.default)
+
+
+def test_the_order_of_the_set_is_what_it_was() -> None:
+    assert library.FEATURE_SET == "job_check/1"
+    assert list(library.feature_names()) == [
+        "popularity_hour", "popularity_day", "popularity_days", "job_views", "job_likes", "job_saves",
+        "job_applications", "job_dismissals", "save_rate", "apply_rate", "region_popularity", "function_popularity",
+        "posting_age", "job_idle", "covisit", "covisit_rank", "title_overlap", "last_title_overlap", "company_share",
+        "region_share", "function_share", "desired_overlap", "same_city", "same_region", "same_company",
+        "same_function", "same_industry", "remote_match", "member_idle", "member_views", "member_interest",
+        "member_applications",
+    ]  # fmt: skip
+
+
+def test_words_that_came_after_the_view_was_built_are_read() -> None:
+    table = JobTable()
+    table.upsert("a", JobState(posting=JobPosting(job_id="a", title="Nurse")))
+    view = MemberView.build(MemberState(), {}, table, 1)
+    library.matrix(view, table, np.array([0], np.int32), 1)
+    table.upsert("b", JobState(posting=JobPosting(job_id="b", title="Truck driver")))
+    assert Reading(view, table, np.array([0, 1], np.int32), 1).overlaps.shape == (2, 3)

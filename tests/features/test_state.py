@@ -1,0 +1,91 @@
+"""Packed state: the bytes of every version stay readable, and unknown bytes are refused with a reason."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from streamrec.events import JobPosting, MemberProfile
+from streamrec.features.state import (
+    FORMAT,
+    Decayed,
+    JobState,
+    MemberState,
+    Neighbours,
+    Recent,
+    UnreadableStateError,
+    pack,
+    unpack,
+)
+
+GOLDEN = Path(__file__).parent.parent / "golden" / "state"
+
+STATES: dict[str, MemberState | JobState | Neighbours] = {
+    "member": MemberState(
+        version=7,
+        profile=MemberProfile(
+            member_id="m1", headline="Nurse", city="Olney", region="MD", desired_titles=("Night Nurse",),
+            blocked_companies=("Acme",), open_to_remote=True, updated_at=1_700_000_000_000,
+        ),
+        recent=[Recent("j2", 1_700_000_200_000, 2), Recent("j1", 1_700_000_100_000, 0)],
+        counts=[Decayed(2.0, 1_700_000_200_000), Decayed(), Decayed(0.5, 1_700_000_200_000), Decayed(), Decayed()],
+        first_at=1_700_000_100_000,
+        last_at=1_700_000_200_000,
+        viewed={"j1": 1_700_000_100_000, "j2": 1_700_000_150_000},
+        saved={"j2": 1_700_000_200_000},
+        seen=bytes(range(16)),
+        connections={"m2": 1_700_000_000_000},
+    ),
+    "job": JobState(
+        version=3,
+        posting=JobPosting(
+            job_id="j1", title="Night Nurse", company="Acme", city="Olney", region="MD", remote=False,
+            skills=("care",), salary_min=40_000.5, posted_at=1_690_000_000_000, expires_at=1_790_000_000_000,
+        ),
+        popularity=[Decayed(0.25, 1_700_000_200_000), Decayed(1.5, 1_700_000_200_000), Decayed(2.0, 1_700_000_200_000)],
+        counts=[Decayed(2.0, 1_700_000_200_000), Decayed(), Decayed(), Decayed(1.0, 1_700_000_100_000), Decayed()],
+        totals=[2, 0, 0, 1, 0],
+        first_at=1_700_000_100_000,
+        last_at=1_700_000_200_000,
+    ),
+    "neighbours": Neighbours(at=1_700_000_100_000, weights={"j2": 1.5, "j3": 0.125}),
+}  # fmt: skip
+
+
+def kind(state: MemberState | JobState | Neighbours) -> Any:
+    return type(state)
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_the_bytes_of_format_1_are_what_they_were(name: str) -> None:
+    stored = (GOLDEN / f"{name}-1.bin").read_bytes()
+    assert pack(STATES[name]) == stored
+    assert unpack(kind(STATES[name]), stored) == STATES[name]
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_a_value_of_the_version_before_reads_with_defaults(name: str) -> None:
+    state = STATES[name]
+    fields = msgspec.msgpack.decode(pack(state)[1:])
+    older = unpack(kind(state), FORMAT + msgspec.msgpack.encode(fields[:-1]))
+    last = state.__struct_fields__[-1]
+    assert getattr(older, last) == getattr(type(state)(), last)
+    assert msgspec.structs.replace(older, **{last: getattr(state, last)}) == state
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_a_value_of_the_version_after_reads_without_its_new_fields(name: str) -> None:
+    state = STATES[name]
+    fields = msgspec.msgpack.decode(pack(state)[1:])
+    assert unpack(kind(state), FORMAT + msgspec.msgpack.encode([*fields, {"new": 1}])) == state
+
+
+def test_nothing_stored_is_a_fresh_state() -> None:
+    assert unpack(MemberState, None) == MemberState()
+
+
+@pytest.mark.parametrize("value", [b"", b"\x02\x90", FORMAT, FORMAT + b"\xc1", FORMAT + b"\x91\xa1x", FORMAT + b"\x80"])
+def test_other_bytes_are_refused(value: bytes) -> None:
+    with pytest.raises(UnreadableStateError, match="JobState"):
+        unpack(JobState, value)
