@@ -1,7 +1,8 @@
-"""Points at which a test can have the process die, as SIGKILL would: nothing is flushed, closed or said.
+"""Points at which a test can have the process die, as SIGKILL would: nothing is flushed, closed or said. Or fall asleep there.
 
 ``STREAMREC_FAULT=before-commit:3`` kills at the third time that the point is passed; ``before-commit@job-views:3`` counts only
-batches of that topic. Without the variable a point costs one comparison.
+batches of that topic. ``sleep-before-commit:3`` is SIGSTOP instead: a test wakes the process by SIGCONT, long after others have
+taken over. Several are separated by commas. Without the variable a point costs one comparison.
 """
 
 import os
@@ -9,10 +10,11 @@ import signal
 from typing import Final
 
 POINTS: Final = ("before-produce", "before-commit", "after-commit", "before-ack")
+_SLEEP: Final = "sleep-"
 
 
-class Faults:
-    """What the environment armed, if anything.
+class Fault:
+    """One armed point.
 
     Raises
     ------
@@ -21,27 +23,38 @@ class Faults:
 
     Examples
     --------
-    >>> Faults("").armed, Faults("before-ack@job-views:2").armed
-    (None, ('before-ack', 'job-views', 2))
+    >>> fault = Fault("sleep-before-ack@job-views:2")
+    >>> fault.point, fault.topic, fault.passage, fault.signal.name
+    ('before-ack', 'job-views', 2, 'SIGSTOP')
     """
 
     def __init__(self, specification: str) -> None:
-        self.armed: tuple[str, str, int] | None = None
+        self.signal = signal.SIGSTOP if specification.startswith(_SLEEP) else signal.SIGKILL
+        place, _, count = specification.removeprefix(_SLEEP).partition(":")
+        self.point, _, self.topic = place.partition("@")
+        if self.point not in POINTS:
+            raise ValueError(f"STREAMREC_FAULT: no point {self.point!r}; there are {', '.join(POINTS)}")
+        self.passage = int(count or 1)
         self._passed = 0
-        if specification:
-            place, _, count = specification.partition(":")
-            point, _, topic = place.partition("@")
-            if point not in POINTS:
-                raise ValueError(f"STREAMREC_FAULT: no point {point!r}; there are {', '.join(POINTS)}")
-            self.armed = (point, topic, int(count or 1))
 
     def reach(self, point: str, topic: str) -> None:
-        """Die here if armed for this point, this topic and this time."""
-        if self.armed is None or self.armed[0] != point or self.armed[1] not in ("", topic):
-            return
-        self._passed += 1
-        if self._passed == self.armed[2]:
-            os.kill(os.getpid(), signal.SIGKILL)
+        """Bite if this is the point, the topic and the time."""
+        if point == self.point and self.topic in ("", topic):
+            self._passed += 1
+            if self._passed == self.passage:
+                os.kill(os.getpid(), self.signal)
+
+
+class Faults:
+    """What the environment armed, if anything; raises as `Fault` does."""
+
+    def __init__(self, specification: str) -> None:
+        self.armed = tuple(Fault(each) for each in specification.split(",") if each)
+
+    def reach(self, point: str, topic: str) -> None:
+        """Die or sleep here if armed for this point, this topic and this time."""
+        for fault in self.armed:
+            fault.reach(point, topic)
 
 
 FAULTS: Final = Faults(os.environ.get("STREAMREC_FAULT", ""))

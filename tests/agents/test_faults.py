@@ -1,5 +1,7 @@
 """Tests of streamrec.agents.faults."""
 
+import os
+import signal
 import subprocess
 import sys
 
@@ -13,8 +15,7 @@ def test_an_unknown_point_is_refused() -> None:
         Faults("nowhere:1")
 
 
-def test_the_process_dies_at_the_armed_passage_only() -> None:
-    program = """
+PROGRAM = """
 from streamrec.agents.faults import FAULTS
 for number in range(5):
     FAULTS.reach("before-commit", "other")
@@ -22,8 +23,11 @@ for number in range(5):
     print(number, flush=True)
     FAULTS.reach("before-commit", "job-views")
 """
+
+
+def test_the_process_dies_at_the_armed_passage_only() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", program],
+        [sys.executable, "-c", PROGRAM],
         env={"STREAMREC_FAULT": "before-commit@job-views:3"},
         capture_output=True,
         check=False,
@@ -31,3 +35,15 @@ for number in range(5):
     )
     assert done.returncode == -9
     assert done.stdout.split() == ["0", "1", "2"]
+
+
+def test_the_process_falls_asleep_at_the_armed_passage_and_goes_on_when_it_is_woken() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM], env={"STREAMREC_FAULT": "sleep-before-commit@job-views:3"},
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    _, status = os.waitpid(process.pid, os.WUNTRACED)
+    assert os.WIFSTOPPED(status)
+    process.send_signal(signal.SIGCONT)
+    output, _ = process.communicate(timeout=30)
+    assert (process.returncode, output.split()) == (0, ["0", "1", "2", "3", "4"])

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import msgspec
+import psutil
 import pytest
 import redis
 
@@ -45,6 +46,16 @@ class Process:
     @property
     def code(self) -> int | None:
         return self._popen.poll()
+
+    @property
+    def asleep(self) -> bool:
+        """Whether it has been stopped by SIGSTOP."""
+        return self.alive and psutil.Process(self._popen.pid).status() == psutil.STATUS_STOPPED
+
+    @property
+    def said(self) -> str:
+        """All that it has written."""
+        return self.log.read_text(errors="replace")
 
     def signal(self, number: signal.Signals) -> None:
         self._popen.send_signal(number)
@@ -98,7 +109,7 @@ class System:
             program = f"import sys; sys.argv = ['streamrec', {name!r}]\n{spoil}\nfrom streamrec.cli import main; main()"
             command = [sys.executable, "-c", program]
         environ = {**self.environ(), "STREAMREC_FAULT": fault, **environ}
-        process = Process(name, command, environ, self.directory / f"{name}.log")
+        process = Process(name, command, environ, self.directory / f"{name}-{len(self.processes)}.log")
         self.processes.append(process)
         return process
 
