@@ -2,7 +2,7 @@
 
 A session begins with the first page of the member's list. After a page on which it checked nothing the member turns to the
 list's next page; after a check it asks for the list anew. What it examines is decided by the places alone, what it checks
-by the truth; events carry the answer's request_id and the place on its page.
+by the truth. Events carry the answer's request_id and the place in its list, and what was examined is reported as seen.
 """
 
 import math
@@ -13,17 +13,17 @@ from typing import Any, Final
 
 import numpy as np
 
-from streamrec.events import Event
 from streamrec.simulator.arrays import Ints
 from streamrec.simulator.examination import chances, examined
 from streamrec.simulator.lookup import Answer, Lookup
+from streamrec.simulator.scribe import is_deed
 from streamrec.simulator.sessions import GAP_MS, Visits
 from streamrec.simulator.simulation import Run, Summary
 from streamrec.simulator.tempo import Tempo
 from streamrec.simulator.world import PAGE, Looks
 
 SURFACE: Final = "home"
-_STEP_S: Final = 0.05  # of our time; pages that are due within it are asked for together
+_STEP_S: Final = 0.05  # pages that are due within it are asked for together
 _BEHIND_S: Final = 1.0
 _FAILURES: Final = 50  # in a row, and the service counts as gone
 _PATIENCE_S: Final = 10.0  # for so long it may also be away for a moment, as at an upgrade
@@ -83,6 +83,8 @@ class ClosedLoop:
         Events a second, about.
     connections
         Questions at a time.
+    step_s
+        Seconds of our time; pages that are due within them are asked for together.
 
     Attributes
     ----------
@@ -90,8 +92,8 @@ class ClosedLoop:
         Of the whole run; of the time since the one who watches last reset it.
     """
 
-    def __init__(self, run: Run, lookup: Lookup, rate: float, connections: int = 8) -> None:
-        self._run, self._lookup, self._connections = run, lookup, connections
+    def __init__(self, run: Run, lookup: Lookup, rate: float, connections: int = 8, step_s: float = _STEP_S) -> None:
+        self._run, self._lookup, self._connections, self._step_s = run, lookup, connections, step_s
         self._tempo = Tempo(run.world, rate)
         self._cursors: dict[int, str] = {}  # by session
         self._failures, self._answered_at = 0, run.clock()
@@ -117,13 +119,13 @@ class ClosedLoop:
         until = math.inf if most is None else began_at + most
         with closing(self._lookup), ThreadPoolExecutor(self._connections, "lookup") as pool:
             while world.clock.shown(world.now) < until:
-                step = int(min(GAP_MS, max(1.0, _STEP_S * 1000 * world.clock.compression)))
+                step = int(min(GAP_MS, max(1.0, self._step_s * 1000 * world.clock.compression)))
                 end = world.now + step
                 world.begin_window(end)
                 while len((visits := world.sessions.due(end)).slot):
                     self._show(visits, pool)
                 happenings = world.end_window(end)
-                self._tempo.note(sum(isinstance(record, Event) for _, record in happenings))
+                self._tempo.note(sum(is_deed(record) for _, record in happenings))
                 if not run.send(happenings):
                     break
                 due = (world.clock.shown(end) - began_at) / 1000
@@ -141,6 +143,7 @@ class ClosedLoop:
         world = self._run.world
         answers = list(pool.map(self._ask, visits.member.tolist(), visits.session.tolist(), visits.page.tolist()))
         rows = np.full((len(answers), PAGE), -1, np.int64)
+        places = np.zeros((len(answers), PAGE), np.int64)
         foretold = np.full((len(answers), PAGE), np.nan)
         for place, (answer, session) in enumerate(zip(answers, visits.session.tolist(), strict=True)):
             self._cursors.pop(session, None)
@@ -151,14 +154,13 @@ class ClosedLoop:
             if answer.next_cursor is not None:
                 self._cursors[session] = answer.next_cursor
             rows[place, : len(answer.job_ids)] = world.jobs.rows(answer.job_ids[:PAGE])
+            places[place, : len(answer.positions)] = answer.positions[:PAGE]
             foretold[place, : len(answer.p_check)] = [np.nan if p is None else p for p in answer.p_check[:PAGE]]
         seen = examined(world.draw, len(answers), PAGE) & (rows >= 0)
         visit, position = np.nonzero(seen)
         worth = self._worth(visits, rows)
-        checked = world.look(
-            visits, Looks(visit, position, rows[seen]), [None if one is None else one.request_id for one in answers],
-            SURFACE,
-        )  # fmt: skip
+        requests = [None if one is None else one.request_id for one in answers]
+        checked = world.look(visits, Looks(visit, position, rows[seen], places[seen]), requests, SURFACE)
         for tally in (self.tally, self.latest):
             tally.failed += sum(answer is None for answer in answers)
             tally.lists += sum(answer is not None for answer in answers)

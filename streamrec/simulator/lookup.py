@@ -22,10 +22,19 @@ _BATCH: Final = 500  # records in one POST
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """A page of a list. `p_check` is what the service foretells of each job, None without a model."""
+    """A page of a list.
+
+    Attributes
+    ----------
+    positions
+        Place of each job on all pages together, from 0.
+    p_check
+        What the service foretells of each job, None without a model.
+    """
 
     request_id: str
     job_ids: list[str]
+    positions: list[int]
     p_check: list[float | None]
     next_cursor: str | None
     degraded: str | None
@@ -70,8 +79,8 @@ class Lookup:
             return None
         items = answer["items"]
         return Answer(
-            answer["request_id"], [item["job_id"] for item in items], [item["p_check"] for item in items],
-            answer["next_cursor"], answer["degraded"],
+            answer["request_id"], [item["job_id"] for item in items], [item["position"] for item in items],
+            [item["p_check"] for item in items], answer["next_cursor"], answer["degraded"],
         )  # fmt: skip
 
     def post(self, events: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -3,10 +3,14 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from streamrec.events import (
     Connection,
+    ImpressionSeen,
     JobApplication,
     JobDismissal,
+    JobEvent,
     JobLike,
     JobPosting,
     JobSave,
@@ -17,9 +21,10 @@ from streamrec.simulator.arrays import Ints
 from streamrec.simulator.clock import Clock
 from streamrec.simulator.jobs import Jobs
 from streamrec.simulator.members import Members
+from streamrec.simulator.sessions import Visits
 
 FollowUp = JobSave | JobLike | JobApplication | JobDismissal
-Record = JobView | FollowUp | Connection | JobPosting | MemberProfile
+Record = JobView | FollowUp | ImpressionSeen | Connection | JobPosting | MemberProfile
 
 
 class Happening(NamedTuple):
@@ -27,6 +32,11 @@ class Happening(NamedTuple):
 
     at: int
     record: Record
+
+
+def is_deed(record: Record) -> bool:
+    """Whether a member did something: what rates and counts of events go by."""
+    return isinstance(record, JobEvent | Connection)
 
 
 class Occasion(NamedTuple):
@@ -93,6 +103,22 @@ class Scribe:
                 surface=occasion.surface,
             )  # fmt: skip
             found.append(Happening(occurred_at, deed))
+        return found
+
+    def seen(self, visits: Visits, visit: Ints, place: Ints, requests: Sequence[str | None]) -> list[Happening]:
+        """Which places of answers were looked at: for each visit that has a request, those of `place` ``(n,)`` on its page."""
+        found, ends = [], np.searchsorted(visit, np.arange(len(requests) + 1))
+        for number, (member, time, request) in enumerate(
+            zip(visits.member.tolist(), visits.at.tolist(), requests, strict=True)
+        ):
+            places = place[ends[number] : ends[number + 1]].tolist()
+            if request is not None and places:
+                occurred_at = self._clock.shown(time)
+                seen = ImpressionSeen(
+                    event_id=self._event_id(), member_id=self._members.ids[member], occurred_at=occurred_at,
+                    request_id=request, positions=tuple(places),
+                )  # fmt: skip
+                found.append(Happening(occurred_at, seen))
         return found
 
     def connections(self, pairs: Ints, at: Ints) -> list[Happening]:

@@ -35,15 +35,19 @@ class Shelves:
         self._arranged_at = 0
 
     def put(self, rows: Ints) -> None:
-        """Jobs that can be found from the next `arrange` on."""
+        """Jobs that can be found from the next `arrange` on. Somebody may recommend them, and they be filled, before that."""
         self._new.append(rows)
+        shown = np.zeros(len(self._jobs), np.bool_)
+        shown[: len(self._shown)] = self._shown
+        shown[rows] = True
+        self._shown = shown
 
     def take(self, rows: Ints) -> None:
         """Jobs that cannot be found any more, from now on."""
         self._shown[rows] = False
 
     def shows(self, rows: Ints) -> Flags:
-        """Whether each job can be found."""
+        """Whether each job can be found, at the latest from the next `arrange` on."""
         return self._shown[rows]
 
     def arrange(self, at: int) -> None:
@@ -53,12 +57,8 @@ class Shelves:
         self._arranged_at = at
         new = np.concatenate([*self._new, np.zeros(0, np.int64)]).astype(np.int64)
         self._new = []
-        shown = np.zeros(len(self._jobs), np.bool_)
-        shown[: len(self._shown)] = self._shown
-        shown[new] = True
-        self._shown = shown
         standing = np.concatenate([self.standing, new])
-        self.standing = standing = standing[shown[standing]]
+        self.standing = standing = standing[self._shown[standing]]
         jobs = self._jobs
         function, region = jobs.function[standing].astype(np.int64), jobs.region[standing]
         self._trade = _Shelf(standing, function, FUNCTIONS)

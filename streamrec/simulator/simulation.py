@@ -6,9 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
-from streamrec.events import Event
 from streamrec.simulator.outlets import Outlet
-from streamrec.simulator.scribe import Happening, Record
+from streamrec.simulator.scribe import Happening, Record, is_deed
 from streamrec.simulator.tempo import Tempo
 from streamrec.simulator.world import World
 
@@ -127,7 +126,7 @@ class Run:
     def _within(self, happenings: Iterable[Happening]) -> Iterator[Record]:
         summary, most = self.summary, math.inf if self.limits.events is None else self.limits.events
         for at, record in happenings:
-            if isinstance(record, Event):
+            if is_deed(record):
                 if summary.events >= most:
                     return
                 summary.events += 1
@@ -173,7 +172,7 @@ def simulate(run: Run, *, rate: float | None = None, speed: float | None = None)
             until = max(world.now + 1, min(until, world.clock.time(int(end))))
         happenings = world.advance(until)
         if tempo is not None:
-            tempo.note(sum(isinstance(record, Event) for _, record in happenings))
+            tempo.note(sum(is_deed(record) for _, record in happenings))
         for chunk in _chunks(happenings, math.inf if speed is None else speed * _SLICE_S * 1000):
             if speed is not None:
                 late = run.clock() - started - (chunk[-1].at - run.began_at) / 1000 / speed

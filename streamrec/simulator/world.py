@@ -53,11 +53,14 @@ class Looks(NamedTuple):
         Place on the page, 0 for the first.
     row
         The job.
+    place
+        Place on all pages of the list together: what events call the position.
     """
 
     visit: Ints
     position: Ints
     row: Ints
+    place: Ints
 
 
 class Examination(NamedTuple):
@@ -283,7 +286,7 @@ class World:
         holes = np.flatnonzero(~self._showable(visit, member, row))
         row[holes] = self._shelves.any(len(holes))
         kept = self._showable(visit, member, row)
-        return Looks(visit[kept], position[kept], row[kept])
+        return Looks(visit[kept], position[kept], row[kept], position[kept])
 
     def _showable(self, visit: Ints, member: Ints, row: Ints) -> Flags:
         """Jobs that can be found, that the member has neither viewed nor dismissed lately, each once on a page."""
@@ -301,7 +304,7 @@ class World:
         looks
             What is examined on their pages.
         requests
-            For each visit the id of the answer that was its page.
+            For each visit the id of the answer that was its page: then it is told which of its places were seen.
         surface
             Where it was.
 
@@ -320,10 +323,11 @@ class World:
         def occasion(visit: Ints) -> Occasion:
             return Occasion(visits.session[visit], [requests[place] for place in visit.tolist()], surface)
 
-        visit, position, row = (column[checked] for column in looks)
+        self._pending += scribe.seen(visits, looks.visit, looks.place, requests)
+        visit, position, row, place = (column[checked] for column in looks)
         who, at, odds = member[checked], behaviour.viewed_at(page_at[checked], position), z[checked]
         dwell = behaviour.dwell_ms(draw, odds)
-        self._pending += scribe.views(who, row, at, position, dwell, occasion(visit))
+        self._pending += scribe.views(who, row, at, place, dwell, occasion(visit))
         self.memory.view(who, self.jobs.function[row], self.jobs.role[row], at)
         for deeds in behaviour.follow_ups(draw, odds, at):
             which = deeds.which

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from streamrec import codecs
-from streamrec.events import JobEvent, JobView, Rejected
+from streamrec.events import ImpressionSeen, JobEvent, JobView, Rejected
 from streamrec.simulator import World
 from streamrec.simulator.closed_loop import ClosedLoop
 from streamrec.simulator.lookup import HttpOutlet, Lookup
@@ -58,7 +59,9 @@ class Service(ThreadingHTTPServer):
             request_id = f"r{self.asked}"
             answer = {
                 "request_id": request_id, "degraded": None,
-                "items": [{"job_id": job, "p_check": P_CHECK} for job in jobs],
+                "items": [
+                    {"job_id": job, "position": offset + place, "p_check": P_CHECK} for place, job in enumerate(jobs)
+                ],
                 "next_cursor": str(offset + limit) if offset + limit < 150 else None,
             }  # fmt: skip
             self.answers[request_id] = {**answer, "member_id": member_id, "query": query}
@@ -127,13 +130,29 @@ def test_each_event_names_the_answer_and_the_place_in_which_its_job_was_shown(se
     assert len(acted) > 120
     for event in acted:
         answer = service.answers[event.request_id or ""]
-        shown = [item["job_id"] for item in answer["items"]]
+        shown = {item["position"]: item["job_id"] for item in answer["items"]}
         assert answer["member_id"] == event.member_id
         assert event.surface == answer["query"]["surface"][0] == "home"
         if isinstance(event, JobView):
             assert shown[event.position or 0] == event.job_id
         else:
-            assert event.job_id in shown
+            assert event.job_id in shown.values()
+
+
+def test_what_was_examined_is_reported_as_seen_and_nothing_else(service: Service) -> None:
+    loop = loop_of(service, events=300, remember=True)
+    loop.go()
+    reports = [event for event in service.events if isinstance(event, ImpressionSeen)]
+    assert len({report.request_id for report in reports}) == len(reports) > 100
+    seen = []
+    for report in reports:
+        answer = service.answers[report.request_id]
+        jobs = {item["position"]: item["job_id"] for item in answer["items"]}
+        assert answer["member_id"] == report.member_id
+        seen += [(report.member_id, jobs[position]) for position in report.positions]
+    examined = Counter((one.member_id, one.job_id) for one in loop._run.world.examinations or [])
+    assert not Counter(seen) - examined
+    assert len(seen) > 0.8 * examined.total()  # the last ones are still to come when the run ends
 
 
 def test_lists_are_tracked_and_the_next_page_is_asked_for_where_nothing_was_checked(service: Service) -> None:
