@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Collection
 from heapq import heappop, heappush
 
-from streamrec.events import Impression, ImpressionItem, ImpressionSeen, JobEvent
+from streamrec.events import Impression, ImpressionItem, ImpressionSeen, JobEvent, TrainingExample
 from streamrec.models import labels
 from streamrec.models.labels import Rules, Source
 from streamrec.models.shown import Shown
@@ -113,6 +113,6 @@ class Answering(Offline):
             self.pass_to(event.occurred_at)
         super().take(event)
 
-    def _learn(self, examples: Collection[labels.TrainingExample]) -> None:
+    def _learn(self, examples: Collection[TrainingExample]) -> None:
         for example in examples:
             self.model.learn(example)
