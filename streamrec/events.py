@@ -162,6 +162,52 @@ class JobActivity(msgspec.Struct, frozen=True, kw_only=True):
     entries: tuple[ActivityEntry, ...]
 
 
+class NetworkEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a member did, for the connections among the members of one partition; part of a `MemberActivity`.
+
+    Attributes
+    ----------
+    offset, index
+        As of `ActivityEntry`.
+    kind
+        ``act`` (did something with a job), ``edge`` (connected or parted), ``work`` (works at a company now, or at none
+        that is known), ``gone`` (was erased).
+    member_id
+        Who.
+    told
+        The members of the partition that are told.
+    occurred_at
+        When (ms).
+    job_id, action, sign
+        Of an act, as of `ActivityEntry`.
+    connected
+        Of an edge; False where they parted.
+    company
+        Of an edge or a work: where `member_id` works.
+    """
+
+    offset: int
+    index: int
+    kind: str
+    member_id: str
+    told: tuple[str, ...]
+    occurred_at: int
+    job_id: str = ""
+    action: int = 0
+    sign: int = 1
+    connected: bool = True
+    company: str | None = None
+
+
+class MemberActivity(msgspec.Struct, frozen=True, kw_only=True):
+    """What one source batch means for the connections in one partition (topic `member-activity`)."""
+
+    source_topic: str
+    source_topic_id: str
+    source_partition: int
+    entries: tuple[NetworkEntry, ...]
+
+
 class ImpressionItem(msgspec.Struct, frozen=True, kw_only=True):
     """One job of an answer, as it was served.
 

@@ -53,6 +53,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     serve_without_posting: Literal["yes", "no", "auto"] = "auto"  # auto: yes while there is no posting at all
     rerank_cpu_share: float = 0.25  # of one core, for lists of members who acted
     asked_within_s: int = 1800  # lists are kept fresh for members asked for this recently
+    network_max_age_ms: int = 2_000  # so old a list may be without what connections have done since
     model_max_age_ms: int = 600_000  # a list by an older model is ranked anew when asked for
 
     # Lookup service.

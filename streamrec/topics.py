@@ -127,11 +127,12 @@ def _keyed(by: str) -> tuple[str, ...]:
     return tuple(name for name, topic in load().items() if topic.keyed_by == by and topic.partitions == "members")
 
 
-MEMBER_TOPICS: Final = _keyed("member")  # what the member agent consumes: equal partition counts, one owner a partition
+MEMBER_TOPICS: Final = _keyed("member")  # what feeds members: equal partition counts, one owner a partition
 JOB_TOPICS: Final = _keyed("job")  # what the job agent consumes
 PARTITIONED_TOPICS: Final = MEMBER_TOPICS + JOB_TOPICS  # their partition counts must be equal
 PUBLIC_TOPICS: Final = tuple(name for name, topic in load().items() if not topic.internal)  # anyone may produce to them
 JOB_ACTIVITY: Final = "job-activity"
+MEMBER_ACTIVITY: Final = "member-activity"
 TRAINING_EXAMPLES: Final = "training-examples"
 DEAD_LETTERS: Final = "dead-letters"
 

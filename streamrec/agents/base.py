@@ -29,6 +29,7 @@ class OwnerAgent(ABC):
     """
 
     topics: ClassVar[tuple[str, ...]]
+    share: ClassVar[float] = 1.0  # of the time that a lane may spend in batches; the rest it leaves to other agents
 
     @abstractmethod
     async def handle(self, hold: Hold, topic: str, partition: int, records: Sequence[Record]) -> None:
@@ -109,6 +110,7 @@ class Lanes:
     async def _run(self, queue: "asyncio.Queue[Batch]") -> None:
         while True:
             batch = await queue.get()
+            began = time.monotonic()
             try:
                 await self._handle(batch)
             except Exception:
@@ -116,6 +118,8 @@ class Lanes:
                     "%s failed on %s/%d; stopping rather than skip events", self._name, batch.topic, batch.partition
                 )
                 self._app.halt(1)
+            if self._agent.share < 1.0:
+                await asyncio.sleep((time.monotonic() - began) * (1.0 / self._agent.share - 1.0))
 
     async def _handle(self, batch: Batch) -> None:
         app, topic, partition = self._app, batch.topic, batch.partition

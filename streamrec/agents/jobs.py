@@ -6,10 +6,10 @@ from typing import ClassVar, Final
 
 import msgspec
 
-from streamrec import codecs, metrics
+from streamrec import codecs
 from streamrec.agents.base import OwnerAgent
 from streamrec.agents.dead_letters import dead_letter
-from streamrec.agents.derived import is_applied
+from streamrec.agents.derived import fresh_entries
 from streamrec.agents.faults import FAULTS
 from streamrec.agents.ownership import Hold
 from streamrec.agents.transport import Record as Consumed
@@ -84,24 +84,12 @@ class JobAgent(OwnerAgent):
                 case Rejected():
                     letters.append(dead_letter(topic, partition, record, decoded, now_ms))
                 case JobActivity():
-                    entries.extend(_fresh(hold.marks, marks, decoded))
+                    entries.extend(fresh_entries(hold.marks, marks, decoded))
                 case JobPosting() | Tombstone():
                     postings.append(decoded)
                 case _:
                     raise TypeError(f"{topic} holds a {type(decoded).__name__}")
         return postings, entries, marks, letters
-
-
-def _fresh(stored: Mapping[str, Mark], raised: dict[str, Mark], activity: JobActivity) -> list[ActivityEntry]:
-    """Entries above their source's mark; `raised` is moved up to the last of them."""
-    source, topic_id = f"{activity.source_topic}/{activity.source_partition}", activity.source_topic_id
-    mark = raised.get(source, stored.get(source))
-    fresh = [entry for entry in activity.entries if not is_applied(mark, topic_id, entry.offset, entry.index)]
-    if fresh:
-        raised[source] = Mark(topic_id, fresh[-1].offset, fresh[-1].index)
-    if dropped := len(activity.entries) - len(fresh):
-        metrics.SKIPPED.labels("job-activity").inc(dropped)
-    return fresh
 
 
 def _job_of(posting: JobPosting | Tombstone) -> str:

@@ -19,6 +19,7 @@ from streamrec.agents.base import attach
 from streamrec.agents.jobs import JOB_TOPICS, JobAgent
 from streamrec.agents.labels import Labels
 from streamrec.agents.members import MemberAgent
+from streamrec.agents.network import NetworkAgent
 from streamrec.agents.ownership import Ownership, watermarks_by
 from streamrec.agents.recommender import Recommender
 from streamrec.kafka.admin import Admin
@@ -72,6 +73,7 @@ def build(settings: Settings) -> StreamApp:
     labels = Labels(settings, keys, producer, app.end)
     members = MemberAgent(settings, specs, keys, serving, producer, recommender.changed, labels)
     attach(app, members, "members")
+    attach(app, NetworkAgent(settings, specs, keys, producer, recommender.changed), "network")
     attach(app, JobAgent(settings, specs, keys, producer), "jobs")
 
     async def close_windows() -> None:

@@ -24,7 +24,9 @@ _EVERY_S: Final = 0.25
 _FULL_EVERY_S: Final = 1.0
 _WINDOW: Final = 10  # readings over which rates and the live freshness are taken
 _LOYALTY_S: Final = 15.0  # a watched member that does nothing for so long gives way to another
-_EVENT_TOPICS: Final = {"topic": tuple(topic for topic in MEMBER_TOPICS if topic != "member-profiles")}
+_EVENT_TOPICS: Final = {
+    "topic": tuple(topic for topic in PUBLIC_TOPICS if topic in MEMBER_TOPICS and topic != "member-profiles")
+}
 
 
 class Growing:

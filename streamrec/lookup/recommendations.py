@@ -207,6 +207,11 @@ def _kept(service: Service, inputs: Inputs, now: int) -> RankedList | None:
         return None
     if ranked.model_version == 0 and service.serving.scorer is not None:
         return None
+    if (
+        ranked.network_version != inputs.network.version
+        and now - ranked.ranked_at > service.settings.network_max_age_ms
+    ):
+        return None
     made_at = ranked.model_at if ranked.model_version else ranked.ranked_at
     return ranked if now - made_at <= service.settings.model_max_age_ms else None
 

@@ -119,7 +119,7 @@ class Service:
 
     def rank(self, inputs: Inputs, filters: Filters) -> tuple[RankedList, Ranked]:
         """Rank all jobs now. For members of whom nothing is known, lists are shared for a second."""
-        if inputs.state.version or not self.serving.loaded:
+        if inputs.state.version or inputs.network.version or not self.serving.loaded:
             return self._rank(inputs, filters), "now"
         now = time.monotonic()
         made_at, ranked = self._anyone.get(filters, (float("-inf"), None))
@@ -136,7 +136,7 @@ class Service:
         ranked = rank(
             inputs.state, inputs.neighbours, serving.table, serving.scorer, self.clock_ms(), size=settings.list_size,
             filters=filters, viewed_again_after_ms=settings.viewed_again_after_ms,
-            without_posting=serving.without_posting,
+            without_posting=serving.without_posting, network=inputs.network,
         )  # fmt: skip
 
         masks = np.array(ranked.sources, np.int64)

@@ -34,6 +34,10 @@ class Keys(msgspec.Struct, frozen=True):
         """Packed `MemberState`."""
         return f"{self.namespace}:{{{self.member_slot(member_id)}}}:member:{member_id}"
 
+    def network(self, member_id: str) -> str:
+        """Packed `Network`: the member's connections, and what they did."""
+        return f"{self.namespace}:{{{self.member_slot(member_id)}}}:network:{member_id}"
+
     def ranked(self, member_id: str) -> str:
         """Packed `RankedList`: a cache, outside the promises of state."""
         return f"{self.namespace}:{{{self.member_slot(member_id)}}}:ranked:{member_id}"

@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 
 from streamrec.features.library import FEATURE_SET, feature_names
-from streamrec.features.state import JobState, MemberState, Neighbours, State, UnreadableStateError, unpack
+from streamrec.features.state import JobState, MemberState, Neighbours, Network, State, UnreadableStateError, unpack
 from streamrec.features.table import JobTable
 from streamrec.metrics import STORE_ERRORS, TABLE_JOBS, TABLE_LAG, UNREADABLE
 from streamrec.models.base import Scorer
@@ -56,6 +56,7 @@ class Inputs(msgspec.Struct, frozen=True):
     neighbours: dict[str, Neighbours]
     ranked: RankedList | None = None
     degraded: str | None = None
+    network: Network = msgspec.field(default_factory=Network)
 
 
 class _Turns:
@@ -101,6 +102,7 @@ class Serving:
 
     def __init__(self, store: Store, keys: Keys, settings: Settings, clock_ms: Callable[[], int]) -> None:
         self.store, self.keys, self.settings, self.clock_ms = store, keys, settings, clock_ms
+        self._member_keys = (keys.member, keys.ranked, keys.network)
         self.table = JobTable()
         self.scorer: Scorer | None = None
         self.loaded = False
@@ -173,9 +175,8 @@ class Serving:
         StoreUnavailableError
             The store did not answer.
         """
-        found, listed = await self.store.get([self.keys.member(member_id), self.keys.ranked(member_id)])
-        state = self._state(MemberState, found)
-        return Inputs(state or MemberState(), {}, self._list(listed), None if state else UNREADABLE_STATE)
+        found, listed, tied = await self.store.get([key(member_id) for key in self._member_keys])
+        return self._inputs(self._state(MemberState, found), {}, listed, tied)
 
     async def inputs(self, member_id: str) -> Inputs:
         """What a ranking for `member_id` needs, in two round trips; one for a member without recent jobs.
@@ -198,22 +199,24 @@ class Serving:
         members = list(dict.fromkeys(member_ids))
         if not members:
             return {}
-        values = await self.store.get(
-            [key(member) for member in members for key in (self.keys.member, self.keys.ranked)]
-        )
-        states = [self._state(MemberState, value) for value in values[::2]]
-        lists = [self._list(value) for value in values[1::2]]
+        values = await self.store.get([key(member) for member in members for key in self._member_keys])
+        states = [self._state(MemberState, value) for value in values[::3]]
         recent = [recent_ids(state) if state else [] for state in states]
         rows = await self.neighbours([job_id for job_ids in recent for job_id in job_ids])
         return {
-            member: Inputs(
-                state or MemberState(),
-                {job_id: rows[job_id] for job_id in job_ids if job_id in rows},
-                ranked,
-                None if state else UNREADABLE_STATE,
+            member: self._inputs(state, {job_id: rows[job_id] for job_id in job_ids if job_id in rows}, listed, tied)
+            for member, state, listed, tied, job_ids in zip(
+                members, states, values[1::3], values[2::3], recent, strict=True
             )
-            for member, state, ranked, job_ids in zip(members, states, lists, recent, strict=True)
         }
+
+    def _inputs(
+        self, state: MemberState | None, neighbours: dict[str, Neighbours], listed: bytes | None, tied: bytes | None
+    ) -> Inputs:
+        return Inputs(
+            state or MemberState(), neighbours, self._list(listed), None if state else UNREADABLE_STATE,
+            self._state(Network, tied) or Network(),
+        )  # fmt: skip
 
     async def neighbours(self, job_ids: Iterable[str]) -> dict[str, Neighbours]:
         """Co-visitation rows of these jobs, in one round trip; jobs without a (readable) row are left out.

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from streamrec import codecs, events
 from streamrec.codecs import framing
 from streamrec.codecs.records import KINDS
-from streamrec.events import ActivityEntry, ImpressionItem, Rejected
+from streamrec.events import ActivityEntry, ImpressionItem, NetworkEntry, Rejected
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "avro"
 AT = 1_700_000_000_000
@@ -54,6 +54,19 @@ EXAMPLES: dict[str, codecs.Message] = {
                 offset=7, index=0, job_id="j-1", occurred_at=AT, action=0, first=True, neighbours=(("j-2", 0.8),),
             ),
             ActivityEntry(offset=7, index=1, job_id="j-2", occurred_at=AT, sign=-1),
+        ),
+    ),
+    "MemberActivity": events.MemberActivity(
+        **SOURCE,
+        entries=(
+            NetworkEntry(
+                offset=7, index=0, kind="act", member_id="m-1", told=("m-2", "m-3"), occurred_at=AT, job_id="j-1", action=2,
+                sign=-1,
+            ),
+            NetworkEntry(
+                offset=8, index=1, kind="edge", member_id="m-1", told=("m-2",), occurred_at=AT, connected=False,
+                company="Acme",
+            ),
         ),
     ),
     "TrainingExample": events.TrainingExample(
@@ -151,7 +164,7 @@ def test_struct_and_schema_have_the_same_fields_types_and_defaults(record: str) 
     assert set(fields) == set(kind.__struct_fields__)
     for field in msgspec.structs.fields(kind):
         declared = fields[field.name]
-        if (record, field.name) == ("JobActivity", "entries"):
+        if record in ("JobActivity", "MemberActivity") and field.name == "entries":
             assert declared["type"] == "bytes"
         else:
             assert _type_of(declared["type"]) == hints[field.name], field.name
@@ -195,6 +208,14 @@ _BY_TYPE[tuple[ActivityEntry, ...]] = st.lists(
     max_size=3,
 ).map(tuple)  # fmt: skip
 
+_BY_TYPE[tuple[NetworkEntry, ...]] = st.lists(
+    st.builds(
+        NetworkEntry, offset=_INT, index=_INT, kind=st.sampled_from(("act", "edge", "work", "gone", "full")),
+        member_id=_TEXT, told=st.lists(_TEXT, max_size=3).map(tuple), occurred_at=_BY_TYPE[int], job_id=_TEXT,
+        action=st.integers(0, 4), sign=st.sampled_from((1, -1)), connected=st.booleans(), company=st.none() | _TEXT,
+    ),
+    max_size=3,
+).map(tuple)  # fmt: skip
 _BY_TYPE[tuple[ImpressionItem, ...]] = st.lists(
     st.builds(
         ImpressionItem, job_id=_TEXT, position=_INT, score=_BY_TYPE[float], p_check=st.none() | _BY_TYPE[float],

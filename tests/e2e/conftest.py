@@ -186,7 +186,7 @@ class System:
 
 CONSUMED = frozenset({
     "job-views", "job-saves", "job-likes", "job-applications", "job-dismissals", "connections", "member-profiles",
-    "job-postings", "job-activity", "training-examples", "impressions", "impressions-seen",
+    "job-postings", "job-activity", "member-activity", "training-examples", "impressions", "impressions-seen",
 })  # fmt: skip
 
 
