@@ -1,7 +1,7 @@
 """``--fix``: assignments that mend the fields of a record before it is sent again.
 
-Expressions are those of simpleeval: arithmetic, comparisons, conditions, indexing, and the methods of strings and numbers;
-no imports, no attributes beyond these, nothing of Python's own beside `_FUNCTIONS`.
+Expressions are those of simpleeval: arithmetic, comparisons, conditions, lists, indexing, and the methods of strings and
+numbers; no imports, no attributes beyond these, nothing of Python's own beside `_FUNCTIONS`.
 """
 
 import ast
@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
-from simpleeval import BASIC_ALLOWED_ATTRS, SimpleEval
+from simpleeval import BASIC_ALLOWED_ATTRS, EvalWithCompoundTypes
 
 from streamrec.codecs.framing import decode, encode
 from streamrec.codecs.records import KINDS
@@ -124,7 +124,7 @@ def mend(
 
 
 def _evaluate(fix: Fix, names: Mapping[str, object]) -> object:
-    evaluator = SimpleEval(functions=_FUNCTIONS, names=dict(names), allowed_attrs=BASIC_ALLOWED_ATTRS)
+    evaluator = EvalWithCompoundTypes(functions=dict(_FUNCTIONS), names=dict(names), allowed_attrs=BASIC_ALLOWED_ATTRS)
     try:
         return evaluator.eval(fix.text, previously_parsed=fix.expression)
     except Exception as error:  # simpleeval's own kinds, and whatever the operations raise

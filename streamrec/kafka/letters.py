@@ -111,11 +111,12 @@ class Book:
     def _note(self, letter: Letter) -> None:
         if letter.case.attempt == 1:
             return
-        case = self._cases.setdefault(letter.case.origin.identity, _Case())
-        case.sent = max(case.sent, letter.case.attempt)
+        case, attempt = self._cases.setdefault(letter.case.origin.identity, _Case()), letter.case.attempt
+        if attempt > case.sent:
+            case.sent, case.read = attempt, False
         if not letter.is_mark:
-            case.failed = max(case.failed, letter.case.attempt)
-        elif letter.case.attempt == case.sent:
+            case.failed = max(case.failed, attempt)
+        elif attempt == case.sent:
             place = letter.letter
             case.read |= place.offset < self._read.get((place.topic, place.partition), 0)
 

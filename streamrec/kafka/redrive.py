@@ -26,6 +26,7 @@ DERIVED: Final = (
     JOB_ACTIVITY,
     TRAINING_EXAMPLES,
 )  # their consumers take each source in order: what comes late is dropped
+_WITHOUT_FIELDS: Final = ("unknown_schema", "undecodable", "too_long")
 _BATCH: Final = 200  # records
 _BATCH_BYTES: Final = 4_000_000
 
@@ -90,8 +91,7 @@ class Judge:
             key, value = mended
         found = codecs.decode_record(spec.schema, key, value, self._now_ms, self._skew_ms, spec.tombstones)
         if isinstance(found, Rejected) and not self._force:
-            remedy = "; only --fix can help, naming every field" if value is None and not self._fixes else ""
-            return Kept(found.reason, found.detail + remedy, forcible=True)
+            return Kept(found.reason, found.detail + ("" if self._fixes else _remedy(found, value)), forcible=True)
         if not self._force and spec.cleanup == "compact" and key is not None and self._outdated(letter, key):
             return Kept("outdated", "its topic has a newer record of this key, which it would replace", forcible=True)
         case = Redriven(letter.case.origin, letter.case.attempt + 1)
@@ -106,6 +106,12 @@ class Judge:
             for partition, (offset, timestamp, identity) in newest.places.items()
             if identity != letter.case.origin.identity  # sent by somebody who died before marking it
         )
+
+
+def _remedy(found: Rejected, value: bytes | None) -> str:
+    if value is None:
+        return "; nothing can be done without --fix that names every field"
+    return "" if found.reason in _WITHOUT_FIELDS else "; --fix can mend it"
 
 
 def compacted(record: Record) -> EntityKey | None:
