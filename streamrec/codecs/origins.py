@@ -6,7 +6,7 @@ headers from one topic to another must not make two events one.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -18,9 +18,11 @@ TOPIC_ID: Final = "streamrec-topic-id"  # of a letter's own record: in a topic c
 
 _PLACE: Final = re.compile(rb"([A-Za-z0-9._-]{1,249})/([0-9]{1,9})@([0-9]{1,18})")
 _NUMBER: Final = re.compile(rb"[1-9][0-9]{0,5}")
-_TOPIC_ID: Final = re.compile(rb"[A-Za-z0-9_-]{1,64}")
+_TOPIC_ID: Final = re.compile(
+    rb"[!-~]{1,100}"
+)  # Kafka's are 22 characters of base64; others may pad or write them in full
 
-Headers = Iterable[tuple[str, bytes | None]]
+Headers = Sequence[tuple[str, bytes | None]]
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -82,6 +84,11 @@ def redriven(topic: str, headers: Headers) -> Redriven | None:
     attempt = _NUMBER.fullmatch(found.get(ATTEMPT) or b"")
     if place is None or attempt is None or place[1] != topic.encode():
         return None
-    topic_id = _TOPIC_ID.fullmatch(found.get(ORIGIN_TOPIC_ID) or b"")
-    origin = Origin(topic, int(place[2]), int(place[3]), topic_id[0].decode() if topic_id else "")
+    origin = Origin(topic, int(place[2]), int(place[3]), topic_id(headers, ORIGIN_TOPIC_ID))
     return Redriven(origin, int(attempt[0]))
+
+
+def topic_id(headers: Headers, name: str = TOPIC_ID) -> str:
+    """The topic's id in the header `name`; empty where there is none."""
+    found = _TOPIC_ID.fullmatch(dict(headers).get(name) or b"")
+    return found[0].decode() if found else ""

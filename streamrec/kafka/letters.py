@@ -16,7 +16,7 @@ import msgspec
 
 from streamrec import codecs
 from streamrec.codecs import Origin, Redriven, redriven
-from streamrec.codecs.origins import TOPIC_ID
+from streamrec.codecs.origins import topic_id
 from streamrec.events import DeadLetter, Rejected
 from streamrec.kafka.admin import Admin
 from streamrec.kafka.producer import Delivered, Record
@@ -61,8 +61,7 @@ def opened(stored: Stored) -> Letter:
         )  # fmt: skip
     case = redriven(letter.topic, letter.headers)
     if case is None:
-        topic_id = (dict(stored.headers).get(TOPIC_ID) or b"").decode(errors="replace")
-        case = Redriven(Origin(letter.topic, letter.partition, letter.offset, topic_id), 1)
+        case = Redriven(Origin(letter.topic, letter.partition, letter.offset, topic_id(stored.headers)), 1)
     return Letter(stored, letter, case)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
@@ -32,14 +33,16 @@ AT = 1_700_000_000_000
 
 
 def view(number: int, **fields: Any) -> JobView:
-    return JobView(**{"event_id": f"e{number}", "member_id": "m1", "job_id": "j1", "occurred_at": AT} | fields)
+    made = JobView(event_id=f"e{number}", member_id="m1", job_id="j1", occurred_at=AT)
+    return msgspec.structs.replace(made, **fields)
 
 
 def letter(offset: int, value: bytes | None, reason: str, **fields: Any) -> DeadLetter:
-    return DeadLetter(
-        **{"topic": "job-views", "partition": 9, "offset": offset, "key": b"m1", "value": value, "headers": (),
-           "reason": reason, "detail": f"why {offset}", "failed_at": AT + offset} | fields
+    made = DeadLetter(
+        topic="job-views", partition=9, offset=offset, key=b"m1", value=value, headers=(), reason=reason,
+        detail=f"why {offset}", failed_at=AT + offset,
     )  # fmt: skip
+    return msgspec.structs.replace(made, **fields)
 
 
 MICROSECONDS = letter(1, codecs.encode(view(1, occurred_at=AT * 1000)), "bad_time")

@@ -24,6 +24,14 @@ def test_headers_copied_to_another_topic_say_nothing() -> None:
     assert redriven("job-saves", SENT.headers()) is None
 
 
+@pytest.mark.parametrize(
+    "topic_id", ["AbC_-9xyzAbC_-9xyzAbCd", "6f1c0ec1-9b5c-4d4e-8d3e-3f2f1f6d2a11", "AbC+/9xyzAbC+/9xyzAbCd=="]
+)
+def test_an_id_of_any_form_that_a_broker_gives_survives(topic_id: str) -> None:
+    sent = Redriven(Origin("job-views", 3, 17, topic_id), 2)
+    assert redriven("job-views", sent.headers()) == sent
+
+
 def test_a_topic_created_anew_makes_another_identity() -> None:
     assert Origin("job-views", 3, 17, "a").identity != Origin("job-views", 3, 17, "b").identity
 
