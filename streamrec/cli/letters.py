@@ -13,7 +13,7 @@ from streamrec.kafka.letters import Letter
 def filters(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options that narrow the letters: see `wanted`."""
     for option in (
-        click.option("--since", type=Since(), help="Only what failed since then."),
+        click.option("--since", type=Since(), metavar="2h|3d|TIME", help="Only what failed since then."),
         click.option("--topic", help="Only of this topic."),
         click.option("--reason", help="Only of this reason."),
     ):

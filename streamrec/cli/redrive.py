@@ -112,7 +112,7 @@ def redrive(
 
     \b
     Exit code: 0; 1 Kafka, or a fix that does not fit, or a named letter that is not sent; 2 wrong usage;
-    130 Ctrl-C: what was sent is marked, and the same command goes on from there.
+    130 Ctrl-C while sending: what was sent is marked, and the same command goes on from there.
 
     \b
     Examples:
@@ -182,7 +182,7 @@ def _tell(plan: Plan, dry_run: bool) -> None:
     if not (plan.send or plan.kept or plan.states):
         click.echo("no such dead letters")
         return
-    table = new_table("", "letters")
+    table = new_table("what", "letters")
     for topic, count in plan.send.most_common():
         table.add_row(f"{'would be sent' if dry_run else 'to be sent'} to {topic}", f"{count:,}")
     for reason, count in plan.kept.most_common():
@@ -191,7 +191,7 @@ def _tell(plan: Plan, dry_run: bool) -> None:
         table.add_row(f"sent again before: {state}", f"{count:,}")
     show_table(table)
     if plan.forcible:
-        click.echo("--force would send them nevertheless", err=True)
+        click.echo(f"--force would send {plan.forcible:,} of those that are not sent", err=True)
 
 
 def _finish(plan: Plan, sent: Sent, *, as_json: bool, dry_run: bool, named: bool) -> None:

@@ -1,7 +1,11 @@
 """Sending dead letters again, to the topic that they came from.
 
 Each letter is judged first, by the very check that its consumer makes; what is to be sent goes out in batches: the records,
-all acknowledged, then their marks (see `kafka.letters`). So whatever ends it, at most one batch is sent twice later on.
+all acknowledged, then their marks (see `kafka.letters`). So whatever ends it, at most one batch is sent twice later on, and
+its consumers drop that. They cannot if a fix gave the record another key the second time: it would have another owner. So
+after a crash the same fixes are to be used again.
+
+Memory is bounded but for some hundred bytes a letter: what is sent is read, judged and let go of batch by batch.
 """
 
 import asyncio

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -18,7 +19,6 @@ from streamrec.cli import cli
 from streamrec.codecs import Origin, Redriven
 from streamrec.codecs.origins import TOPIC_ID
 from streamrec.events import DeadLetter, JobPosting, JobView
-from streamrec.kafka import redrive as engine
 from streamrec.kafka.admin import Admin
 from streamrec.kafka.producer import ProduceFailedError, Producer, Record
 from streamrec.kafka.reader import Stored, read
@@ -112,7 +112,7 @@ def test_a_letter_is_sent_to_the_partition_of_its_key_with_its_headers_and_its_o
 
 
 def test_what_was_redriven_is_not_sent_again_and_what_failed_again_is(site: Site) -> None:
-    site.put(MISPLACED, KEYLESS)
+    site.put(MISPLACED, MISPLACED, KEYLESS)  # a crash wrote one letter twice
     assert site.redrive()["sent"] == {"job-views": 1}
     assert site.redrive()["sent"] == {}
     again = Redriven(Origin("job-views", 9, 2, "t1"), 2).headers(MISPLACED.headers)
@@ -125,24 +125,22 @@ def test_what_was_redriven_is_not_sent_again_and_what_failed_again_is(site: Site
     assert site.redrive()["redriven_before"] == {"failed_again": 1, "waiting": 1}
 
 
-def test_a_letter_written_twice_is_sent_once(site: Site) -> None:
-    site.put(MISPLACED, MISPLACED)
+def test_the_same_place_of_a_topic_created_anew_is_another_record(site: Site) -> None:
+    site.put(MISPLACED)
     assert site.redrive()["sent"] == {"job-views": 1}
-    assert site.redrive()["sent"] == {}
+    site.produce(Record("dead-letters", b"m1", codecs.encode(MISPLACED), headers=((TOPIC_ID, b"t2"),)))
+    assert site.redrive()["sent"] == {"job-views": 1}
 
 
 def test_a_dry_run_sends_nothing_and_says_what_would_still_fail(site: Site) -> None:
     site.put(MICROSECONDS, MISPLACED, GARBAGE, NOTHING, KEYLESS, DERIVED)
     answer = site.run("redrive", "--dry-run")
     assert answer.exit_code == 0
-    assert "would be sent to job-views  1" in " ".join(answer.stdout.splitlines()).replace("   ", " ").replace(
-        "   ", " "
-    )
-    said = answer.stderr
-    assert "letter 0:0 (job-views/9@1): bad_time: occurred_at is after the year 9999" in said or "bad_time" in said
-    assert "missing_value" in said
-    assert "nothing can be done without --fix" in said
-    assert "derived: job-activity" in said
+    rows = [line.strip().rsplit(maxsplit=1) for line in answer.stdout.splitlines()[1:]]
+    assert ["would be sent to job-views", "1"] in rows
+    assert ["not sent: missing_value", "1"] in rows
+    assert "letter 0:0 (job-views/9@1): bad_time: occurred_at is" in answer.stderr
+    assert "the topic has no tombstones; nothing can be done without --fix that names every field" in answer.stderr
     assert site.read("job-views") == []
     found = site.redrive("--dry-run")
     assert found["send"] == {"job-views": 1}
@@ -150,48 +148,17 @@ def test_a_dry_run_sends_nothing_and_says_what_would_still_fail(site: Site) -> N
     assert set(site.states().values()) == {"open"}
 
 
-def test_a_fix_mends_the_value_and_the_key(site: Site) -> None:
-    site.put(MICROSECONDS, KEYLESS)
-    fixes = ("--fix", "occurred_at = occurred_at // (1000 if occurred_at > now else 1)", "--fix", "member_id = 'm2'")
-    assert site.redrive(*fixes)["sent"] == {"job-views": 2}
-    sent = site.read("job-views")
-    assert {each.partition for each in sent} == {partition_of("m2", 4)}
-    assert [codecs.decode("JobView", each.value or b"") for each in sent] == [
-        view(1, member_id="m2"), view(5, member_id="m2")
-    ]  # fmt: skip
-    assert [each.key for each in sent] == [b"m2", b"m2"]
-
-
 def test_a_fix_that_fits_one_letter_and_not_another_sends_nothing(site: Site) -> None:
-    site.put(MISPLACED, letter(7, b"", "bad_id", topic="connections"))
-    connection = codecs.encode(view(3))
-    site.put(letter(8, connection, "bad_id", topic="job-saves"))
-    site.put(letter(9, codecs.encode(JobPosting(job_id="j", title="t")), "bad_key", topic="job-postings"))
+    posting = codecs.encode(JobPosting(job_id="j", title="t"))
+    site.put(MISPLACED, letter(9, posting, "bad_key", topic="job-postings"))
     answer = site.run("redrive", "--fix", "member_id = 'm2'")
     assert answer.exit_code == 1
     assert (
-        "letter 0:3 (job-postings, bad_key): \"member_id = 'm2'\": a JobPosting has no field `member_id`"
+        "letter 0:1 (job-postings, bad_key): \"member_id = 'm2'\": a JobPosting has no field `member_id`"
         in answer.stderr
     )
     assert "Nothing was sent" in answer.stderr
     assert site.read("job-views") == []
-
-
-def test_what_cannot_be_decoded_cannot_be_mended_and_is_counted(site: Site) -> None:
-    site.put(GARBAGE, MISPLACED)
-    answer = site.run("redrive", "--fix", "job_id = 'j2'")
-    assert answer.exit_code == 0
-    assert "letter 0:0 (job-views/9@3): unknown_schema" in answer.stderr
-    assert "--fix has no fields to mend" in answer.stderr
-    assert "1 of 1 sent again" in answer.stdout
-
-
-def test_force_sends_what_is_sure_to_fail_but_never_what_is_derived(site: Site) -> None:
-    site.put(GARBAGE, DERIVED)
-    assert site.redrive()["sent"] == {}
-    assert site.redrive("--force")["sent"] == {"job-views": 1}
-    [sent] = site.read("job-views")
-    assert sent.value == b"garbage"
 
 
 def test_the_letters_are_narrowed_by_reason_topic_time_and_id(site: Site) -> None:
@@ -340,12 +307,6 @@ def test_show_says_the_first_origin_and_the_attempt(site: Site) -> None:
     assert lines["attempt"] == "2, at job-views/9@40"
 
 
-def test_a_batch_is_cut_by_its_size_too() -> None:
-    record = Record("job-views", b"m1", bytes(1_500_000))
-    sizes = [len(batch) for batch in engine._batches((None, record) for _ in range(7))]  # type: ignore[misc]
-    assert sizes == [3, 3, 1]
-
-
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -359,3 +320,30 @@ def test_wrong_usage_is_exit_code_2(arguments: Sequence[str], says: str) -> None
     answer = CliRunner().invoke(cli, ["dead-letters", *arguments])
     assert answer.exit_code == 2
     assert says in answer.stderr
+
+
+def test_a_terminal_is_asked_first_and_no_means_no(site: Site) -> None:
+    site.put(MISPLACED)
+    for answer, code, sent in ((b"n\n", 1, 0), (b"y\n", 0, 1)):
+        master, slave = pty.openpty()
+        os.write(master, answer)
+        ended = subprocess.run(
+            [sys.executable, "-m", "streamrec", "dead-letters", "redrive"], env={**os.environ, **site.environ},
+            capture_output=True, text=True, timeout=60, check=False, stdin=slave,
+        )  # fmt: skip
+        os.close(master)
+        os.close(slave)
+        assert "Send 1 again? [y/N]" in ended.stderr
+        assert ended.returncode == code, ended.stderr
+        assert len(site.read("job-views")) == sent
+
+
+def test_the_doctor_counts_only_what_is_still_to_be_dealt_with(site: Site, away: dict[str, str]) -> None:
+    def finding() -> Any:
+        answer = CliRunner().invoke(cli, ["doctor", "--json"], env=away | site.environ)
+        return next(found for found in json.loads(answer.stdout)["findings"] if found["area"] == "dead letters")
+
+    site.put(MISPLACED, GARBAGE)
+    assert finding()["what"] == "2 records could not be used"
+    site.redrive("--force", "--topic", "job-views")
+    assert finding()["level"] == "ok"

@@ -10,8 +10,10 @@ from typing import Any
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 
 from streamrec import codecs
+from streamrec.cli import cli
 from streamrec.events import Action, JobLike, JobPosting, JobSave, JobView
 from streamrec.features.state import JobState, MemberState, Neighbours, unpack
 from streamrec.kafka.producer import Producer, Record
@@ -44,14 +46,11 @@ class Site:
         self.system = system
         system.start("worker", spoil=spoil)
 
-    def dead_letters(self, *arguments: str, spoil: str = "", code: int = 0) -> str:
-        program = f"{spoil}\nfrom streamrec.cli import main; main()"
-        done = subprocess.run(
-            [sys.executable, "-c", program, "dead-letters", *arguments], env={**os.environ, **self.system.environ()},
-            capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
-        assert done.returncode == code, done.stderr
-        return done.stdout
+    def dead_letters(self, *arguments: str) -> str:
+        environ = self.system.environ()
+        answer = CliRunner().invoke(cli, ["dead-letters", *arguments], env=environ, catch_exceptions=False)
+        assert answer.exit_code == 0, answer.output
+        return answer.stdout
 
     def redrive(self, *arguments: str) -> Any:
         """What was sent, once the worker has read it."""
@@ -61,7 +60,12 @@ class Site:
 
     def redrive_and_die(self, *arguments: str) -> None:
         """Sent, but not marked."""
-        self.dead_letters("redrive", *arguments, spoil=DIE_BEFORE_MARK, code=-signal.SIGKILL)
+        program = f"{DIE_BEFORE_MARK}\nfrom streamrec.cli import main; main()"
+        done = subprocess.run(
+            [sys.executable, "-c", program, "dead-letters", "redrive", *arguments],
+            env={**os.environ, **self.system.environ()}, stdin=subprocess.DEVNULL, timeout=60, check=False,
+        )  # fmt: skip
+        assert done.returncode == -signal.SIGKILL
         self.system.settle(trainer=False)
 
     def letters(self, **wanted: Any) -> list[Any]:
