@@ -160,7 +160,7 @@ def test_without_the_guard_it_counts_twice(make_system: Callable[..., Any]) -> N
     assert views_of_one_sent_twice(Site(make_system(), spoil=NO_GUARD)) == 2
 
 
-def test_what_is_in_the_wrong_partition_heals_and_an_older_posting_does_not_come_back(site: Site) -> None:
+def test_what_is_in_the_wrong_partition_heals_and_is_applied_once(site: Site) -> None:
     posting = codecs.encode(JobPosting(job_id="lost", title="found"))
     site.misplace("job-postings", "lost", posting)
     site.misplace("job-saves", "mover", codecs.encode(
