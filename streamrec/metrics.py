@@ -17,6 +17,11 @@ REJECTED = Counter("streamrec_events_rejected_total", "Records sent to dead-lett
 DUPLICATES = Counter(
     "streamrec_events_duplicate_total", "Events dropped because their event_id was seen before.", ["topic"]
 )
+REDRIVEN = Counter(
+    "streamrec_redriven_records_total",
+    "Dead letters that were sent again, by what became of them: accepted, rejected or duplicate (applied before).",
+    ["topic", "outcome"],
+)
 SKIPPED = Counter(
     "streamrec_events_skipped_total", "Records below the stored position or mark: applied before.", ["topic"]
 )

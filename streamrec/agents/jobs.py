@@ -12,6 +12,7 @@ from streamrec.agents.dead_letters import dead_letter
 from streamrec.agents.derived import fresh_entries
 from streamrec.agents.faults import FAULTS
 from streamrec.agents.ownership import Hold
+from streamrec.agents.redriven import Arrivals, arrivals
 from streamrec.agents.transport import Record as Consumed
 from streamrec.events import ActivityEntry, JobActivity, JobPosting, Rejected, Tombstone
 from streamrec.features.fold import fold_entry, fold_neighbours, fold_posting
@@ -37,7 +38,8 @@ class JobAgent(OwnerAgent):
 
     async def handle(self, hold: Hold, topic: str, partition: int, records: Sequence[Consumed]) -> None:
         """Decode, fold, commit; only dead letters are produced. See `OwnerAgent`."""
-        postings, entries, marks, letters = self._decode(hold, topic, partition, records)
+        again = await arrivals(hold, self._keys, topic, records)
+        postings, entries, marks, letters = self._decode(hold, topic, partition, records, again)
         jobs = list(dict.fromkeys([*(_job_of(posting) for posting in postings), *(entry.job_id for entry in entries)]))
         rows = list(dict.fromkeys(entry.job_id for entry in entries if entry.neighbours))
         values = await hold.slot.read([*map(self._keys.job, jobs), *map(self._keys.neighbours, rows)])
@@ -62,11 +64,13 @@ class JobAgent(OwnerAgent):
         if changed:
             notice = msgspec.msgpack.encode(list(changed))
             writes.append(Append(self._keys.changes(hold.name), notice, CHANGES_KEPT))
+        writes += again.writes(self._keys, hold.name)
         await hold.commit(writes, (topic, records[-1].offset + 1), marks)
         FAULTS.reach("after-commit", topic)
+        again.committed()
 
     def _decode(
-        self, hold: Hold, topic: str, partition: int, records: Sequence[Consumed]
+        self, hold: Hold, topic: str, partition: int, records: Sequence[Consumed], again: Arrivals
     ) -> tuple[list[JobPosting | Tombstone], list[ActivityEntry], dict[str, Mark], list[Record]]:
         """What is new in the records, the marks that go with it, and dead letters for what cannot be read."""
         spec = self._specs[topic]
@@ -82,11 +86,12 @@ class JobAgent(OwnerAgent):
             )
             match decoded:
                 case Rejected():
-                    letters.append(dead_letter(topic, partition, record, decoded, now_ms))
+                    letters.append(dead_letter(topic, hold.topic_ids[topic], partition, record, decoded, now_ms))
                 case JobActivity():
                     entries.extend(fresh_entries(hold.marks, marks, decoded))
                 case JobPosting() | Tombstone():
-                    postings.append(decoded)
+                    if again.first(record.offset):
+                        postings.append(decoded)
                 case _:
                     raise TypeError(f"{topic} holds a {type(decoded).__name__}")
         return postings, entries, marks, letters

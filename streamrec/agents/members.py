@@ -15,6 +15,7 @@ from streamrec.agents.faults import FAULTS
 from streamrec.agents.labels import IMPRESSIONS, Book, Labels
 from streamrec.agents.network import network_write
 from streamrec.agents.ownership import Hold
+from streamrec.agents.redriven import Arrivals, arrivals
 from streamrec.agents.transport import Record as Consumed
 from streamrec.events import (
     Connection,
@@ -107,7 +108,8 @@ class MemberAgent(OwnerAgent):
     async def _handle(self, hold: Hold, topic: str, partition: int, records: Sequence[Consumed]) -> None:
         started = time.perf_counter()
         book = await self._labels.begin(hold)
-        events, outgoing = self._decode(topic, partition, records)
+        again = await arrivals(hold, self._keys, topic, records)
+        events, outgoing = self._decode(hold, topic, partition, records, again)
         started = _stage("decode", started)
         states, networks = await self._read_members(hold, book, events)
         known = {member: network.version for member, network in networks.items()}
@@ -130,10 +132,12 @@ class MemberAgent(OwnerAgent):
             for member in touched
             if networks[member].version != known[member]
         ]
+        writes += again.writes(self._keys, hold.name)
         await hold.commit([*writes, *self._labels.writes(book)], (topic, records[-1].offset + 1), {})
         FAULTS.reach("after-commit", topic)
         started = _stage("commit", started)
         self._on_change(touched)
+        again.committed()
         self._labels.committed(book)
         self._labels.folded(book, topic, records, events)
         await self._labels.flush(book)
@@ -146,9 +150,9 @@ class MemberAgent(OwnerAgent):
         return [Delete(self._keys.member(member)), Delete(self._keys.ranked(member)), Delete(self._keys.asked(member))]
 
     def _decode(
-        self, topic: str, partition: int, records: Sequence[Consumed]
+        self, hold: Hold, topic: str, partition: int, records: Sequence[Consumed], again: Arrivals
     ) -> tuple[list[tuple[int, Decoded]], list[Record]]:
-        """Events with their offsets, and dead letters for what is none."""
+        """Events with their offsets, without redriven ones that the state holds; dead letters for what is none."""
         spec = self._specs[topic]
         now_ms, skew_ms = time.time_ns() // 1_000_000, self._settings.clock_skew_ms
         partitions = self._settings.partitions
@@ -159,9 +163,10 @@ class MemberAgent(OwnerAgent):
                 spec.schema, record.key, record.value, now_ms, skew_ms, spec.tombstones, partition, partitions
             )
             if isinstance(decoded, Rejected):
-                letters.append(dead_letter(topic, partition, record, decoded, now_ms))
+                letters.append(dead_letter(topic, hold.topic_ids[topic], partition, record, decoded, now_ms))
             elif isinstance(decoded, Decoded):
-                events.append((record.offset, decoded))
+                if again.first(record.offset):
+                    events.append((record.offset, decoded))
             else:
                 raise TypeError(f"{topic} holds a {type(decoded).__name__}")
         return events, letters

@@ -94,13 +94,13 @@ class TrainerAgent(OwnerAgent):
         hold.resume(TOPIC, Position(position.topic_id, position.next_offset))
         log.info("went on from snapshot %d, %d examples", snapshot.version, snapshot.examples)
 
-    async def handle(self, hold: Hold, topic: str, partition: int, records: Sequence[Consumed]) -> None:  # noqa: ARG002
+    async def handle(self, hold: Hold, topic: str, partition: int, records: Sequence[Consumed]) -> None:
         """Learn what is new in the records; a snapshot commits it, within `snapshot_interval_s`."""
         async with self._turn:
             letters: list[Record] = []
             for number, record in enumerate(records):
                 if record.offset >= self._next_offset:
-                    self._learn(topic, partition, record, letters)
+                    self._learn(hold, topic, partition, record, letters)
                 if number % _BREATHE_EVERY == _BREATHE_EVERY - 1:
                     await asyncio.sleep(0)
             await self._producer.send_all(letters, self._settings.produce_timeout_s)
@@ -108,13 +108,13 @@ class TrainerAgent(OwnerAgent):
         if time.monotonic() >= self._measured_at + _MEASURE_EVERY_S:
             self._measure()
 
-    def _learn(self, topic: str, partition: int, record: Consumed, letters: list[Record]) -> None:
-        now_ms = time.time_ns() // 1_000_000
+    def _learn(self, hold: Hold, topic: str, partition: int, record: Consumed, letters: list[Record]) -> None:
+        now_ms, topic_id = time.time_ns() // 1_000_000, hold.topic_ids[topic]
         decoded = codecs.decode_record(
             "TrainingExample", record.key, record.value, now_ms, self._settings.clock_skew_ms, tombstones=False
         )
         if isinstance(decoded, Rejected):
-            letters.append(dead_letter(topic, partition, record, decoded, now_ms))
+            letters.append(dead_letter(topic, topic_id, partition, record, decoded, now_ms))
             return
         assert isinstance(decoded, TrainingExample)  # noqa: S101 - the record's name above
         source = f"{decoded.source_topic}/{decoded.source_partition}"
@@ -126,7 +126,8 @@ class TrainerAgent(OwnerAgent):
         try:
             scored = self._model.learn(decoded)
         except InvalidExampleError as error:
-            letters.append(dead_letter(topic, partition, record, Rejected("invalid_example", str(error)), now_ms))
+            why = Rejected("invalid_example", str(error))
+            letters.append(dead_letter(topic, topic_id, partition, record, why, now_ms))
             return
         _count(scored)
 

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from typing import Any, ClassVar, Final
 
 import msgspec
-from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType
 
 from streamrec.kafka.client import KafkaRefusedError, KafkaUnavailableError, client_config, explained
@@ -153,6 +153,22 @@ class Admin:
                 self._ends = FetchedEnds(self._settings, self._patience_s)
             high = self._ends.ends(high)
         return {place: (low[place], high[place]) for place in places}
+
+    def committed(self, group: str, topics: Iterable[str]) -> dict[Place, int]:
+        """Next offset that a consumer group has committed, by topic and partition; only where it has committed any."""
+        counts = self.partitions()
+        places = [TopicPartition(topic, number) for topic in topics for number in range(counts.get(topic, 0))]
+        if not places:
+            return {}
+        request = [ConsumerGroupTopicPartitions(group, places)]
+        [future] = self._client.list_consumer_group_offsets(request, request_timeout=self._patience_s).values()
+        try:
+            found = self._result(future).topic_partitions
+        except KafkaRefusedError as error:
+            if _is(error, KafkaError.GROUP_ID_NOT_FOUND):
+                return {}
+            raise
+        return {(place.topic, place.partition): place.offset for place in found if place.offset >= 0}
 
     def _offsets(self, places: Iterable[Place], spec: Any) -> dict[Place, int]:
         requests = {TopicPartition(*place): spec for place in places}

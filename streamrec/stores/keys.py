@@ -98,6 +98,10 @@ class Keys(msgspec.Struct, frozen=True):
         """Hash of a slot: source of derived entries -> packed high-water mark."""
         return f"{self.namespace}:{{{slot}}}:marks"
 
+    def redriven(self, slot: str, identity: str) -> str:
+        """Set, with a time to live, by the owner of a slot that has applied the redriven record of this identity."""
+        return f"{self.namespace}:{{{slot}}}:redriven:{identity}"
+
     def epoch(self, slot: str) -> str:
         """Counter of a slot's owners."""
         return f"{self.namespace}:{{{slot}}}:epoch"
