@@ -49,7 +49,7 @@ class StreamApp(faust.App):  # type: ignore[misc]
             topic_disable_leader=True,
             topic_allow_declare=False,  # `streamrec topics create` does, with the settings of topics/*.toml
             broker_session_timeout=session_s,
-            broker_heartbeat_interval=session_s / 6,
+            broker_heartbeat_interval=session_s / 12,  # who learns of a change of the group, learns it with a heartbeat
             broker_commit_interval=1.0,
             broker_max_poll_records=settings.batch_records,
             stream_buffer_maxsize=16,  # batches, not records
@@ -86,6 +86,9 @@ class StreamApp(faust.App):  # type: ignore[misc]
         end: tuple[int, int] | None = self.consumer.end(TP(topic, partition))
         return end
 
+    def _on_rebalance_when_stopped(self) -> None:
+        """Faust closes the connection here, before LeaveGroup is sent: the others would wait for the session timeout."""
+
     @staticmethod
     def halt(code: int) -> NoReturn:
         """End the process now. Nothing is lost: what is not committed is read again, and nothing may be skipped."""
@@ -107,16 +110,3 @@ def check_topics(role: str, settings: Settings, specs: Mapping[str, Topic]) -> i
     for problem in problems:
         print(f"streamrec {role}: {problem.topic}: {problem.what}; {problem.remedy}", file=sys.stderr)
     return EXIT_WRONG_TOPICS if problems else 0
-
-
-def run(app: StreamApp) -> int:
-    """Run until SIGTERM or SIGINT; exit code. Logs go to the standard error, streamrec's own at level INFO."""
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
-    logging.getLogger("streamrec").setLevel(logging.INFO)
-    worker = faust.Worker(app, loglevel="WARNING", quiet=True, override_logging=False, redirect_stdouts=False)
-    worker.spinner = None  # made for terminals only; it would write escape sequences into logs
-    try:
-        worker.execute_from_commandline()
-    except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else 0
-    return 0
