@@ -76,10 +76,9 @@ class StreamApp(faust.App):  # type: ignore[misc]
 
     def advance(self, topic: str, partition: int, next_offset: int) -> None:
         """The store holds everything of this partition below `next_offset`."""
-        tp = TP(topic, partition)
-        self.consumer.advance(tp, next_offset)
-        high = self.consumer.highwater(tp)
-        metrics.LAG.labels(topic, partition).set(max(0, (high or 0) - next_offset))
+        self.consumer.advance(TP(topic, partition), next_offset)
+        if (told := self.end(topic, partition)) is not None:  # None: the group is being assigned anew at this moment
+            metrics.LAG.labels(topic, partition).set(max(0, told[0] - next_offset))
 
     def end(self, topic: str, partition: int) -> tuple[int, int] | None:
         """Where the partition ends, and when Kafka said so: see `PositionedConsumer.end`."""
