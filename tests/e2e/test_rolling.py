@@ -94,6 +94,12 @@ class Events:
                     self.latest_s = max(self.latest_s, time.monotonic() - underway.popleft()[1])
                     self.arrived += 1
 
+    def caught_up(self, since: float) -> bool:
+        """Whether the state holds all that was produced up to a third of a second after `since`."""
+        since += 0.3
+        heads = [underway[0][1] for underway in list(self._underway.values()) if underway]
+        return time.monotonic() > since and all(at > since for at in heads)
+
     def close(self) -> None:
         self._producer.flush(20)
         self._producer.close()
@@ -165,17 +171,19 @@ class Member:
     """A process of which there are two, and how to start and replace it."""
 
     def __init__(self, system: System, name: str, variable: str) -> None:
-        self._system, self._name, self._variable = system, name, variable
+        self._system, self.name, self._variable = system, name, variable
         self.port = free_port()
-        self.stop_s = self.up_s = 0.0
+        self.stop_s: list[float] = []  # from SIGTERM to the end
+        self.over_s: list[float] = []  # … until the others had caught up
+        self.up_s: list[float] = []  # from the start until all had caught up
         self.process = self._start()
 
     def _start(self) -> Process:
-        return self._system.start(self._name, **{self._variable: str(self.port)})
+        return self._system.start(self.name, **{self._variable: str(self.port)})
 
     def ready(self) -> bool:
         """A lookup says so itself; a worker has positions once it has taken partitions over."""
-        path, sign = ("/health/ready", "") if self._name == "lookup" else ("/metrics", "streamrec_position_offset{")
+        path, sign = ("/health/ready", "") if self.name == "lookup" else ("/metrics", "streamrec_position_offset{")
         try:
             answer = httpx.get(f"http://127.0.0.1:{self.port}{path}", timeout=5)
         except httpx.TransportError:
@@ -183,17 +191,25 @@ class Member:
         return answer.status_code == 200 and sign in answer.text
 
     def wait(self) -> None:
-        self._system.wait(self.ready, f"the {self._name} to be ready", 30)
+        self._system.wait(self.ready, f"the {self.name} to be ready", 30)
 
-    def replace(self) -> None:
-        """As an operator does it: SIGTERM, the end, a new one, until that is ready."""
+    def replace(self, settled: Callable[[float], bool]) -> None:
+        """As an operator does it: SIGTERM, the end, the others go on; a new one, until that is ready and has caught up."""
         began = time.monotonic()
         self.process.signal(signal.SIGTERM)
         assert self.process.wait(20) == 0
-        ended = time.monotonic()
+        self.stop_s.append(time.monotonic() - began)
+        self._wait_until(settled)
+        self.over_s.append(time.monotonic() - began)
+        began = time.monotonic()
         self.process = self._start()
         self.wait()
-        self.stop_s, self.up_s = ended - began, time.monotonic() - ended
+        self._wait_until(settled)
+        self.up_s.append(time.monotonic() - began)
+
+    def _wait_until(self, settled: Callable[[float], bool]) -> None:
+        now = time.monotonic()
+        self._system.wait(lambda: settled(now), "the others to go on", 30)
 
 
 def test_a_rolling_restart_fails_no_request_and_delays_no_event_for_long(
@@ -212,21 +228,23 @@ def test_a_rolling_restart_fails_no_request_and_delays_no_event_for_long(
     with Loop(events.watch, 0.02), Loop(client.check, CHECK_S), Loop(events.produce, 0.05), Loop(client.ask, 0.03):
         system.wait(lambda: events.arrived > EVENTS_A_SECOND, "the load to run", 20)
         for worker in workers:
-            worker.replace()
+            worker.replace(events.caught_up)
         trainer.signal(signal.SIGTERM)
         assert trainer.wait(20) == 0
         system.start("trainer")
         for lookup in lookups:
-            lookup.replace()
+            lookup.replace(lambda _: True)
             client.wait_for_both(system)
     events.close()
     system.settle()
     events.watch()
-    figures = {
-        "latest_s": events.latest_s, "arrived": events.arrived, "served": client.served, "waited": client.waited,
-        "failed": len(client.failed), "worker_stop_s": [worker.stop_s for worker in workers],
-        "worker_up_s": [worker.up_s for worker in workers], "lookup_stop_s": [lookup.stop_s for lookup in lookups],
+    figures: dict[str, object] = {
+        "latest_s": round(events.latest_s, 2), "arrived": events.arrived, "served": client.served,
+        "waited": client.waited, "failed": len(client.failed),
     }  # fmt: skip
+    for member in [*workers, *lookups]:
+        seconds = (round(each[0], 2) for each in (member.stop_s, member.over_s, member.up_s))
+        figures[f"{member.name} on {member.port}"] = "stopped in {} s, over after {} s, up after {} s".format(*seconds)
     record_property("figures", figures)
     print(figures)
     client.close()
