@@ -1,10 +1,11 @@
 """The process around an app: the first signal lets it finish what it has in hand, the second ends it at once.
 
-At the first SIGTERM or SIGINT, all of it within `drain_timeout_s`:
+At the first SIGTERM or SIGINT:
 
-1. Nothing more begins, and the turn that each slot is in is finished: derived, produced, committed, its labels out.
-2. Faust stops: the offsets that follow the store are committed to Kafka, the trainer saves its last snapshot, and
-   LeaveGroup is sent, so that the others take over at their next heartbeat and not after the session timeout.
+1. Nothing more begins, and the turn that each slot is in is finished: derived, produced, committed, its labels out. What is
+   not finished within `drain_timeout_s` is left to the next owner, who reads it again.
+2. Faust stops, within `LEAVE_S`: the trainer saves its last snapshot, the offsets that follow the store are committed to
+   Kafka, and LeaveGroup is sent, so that the others take over at their next heartbeat, not after the session timeout.
 3. The exit code is 0.
 """
 
@@ -14,6 +15,7 @@ import os
 import signal
 import sys
 import time
+from typing import Final
 
 import faust
 
@@ -21,7 +23,8 @@ from streamrec.agents.app import StreamApp
 
 log = logging.getLogger(__name__)
 
-EXIT_UNFINISHED = 1
+EXIT_UNFINISHED: Final = 1
+LEAVE_S: Final = 3.0
 
 
 class _Process(faust.Worker):  # type: ignore[misc]
@@ -38,19 +41,24 @@ class _Process(faust.Worker):  # type: ignore[misc]
     def _schedule_shutdown(self, number: signal.Signals) -> None:
         if self._signal_stop_time:
             os._exit(128 + number)  # as documented: whoever asks twice means now. Nothing is lost, see `StreamApp.halt`
-        self.loop.call_later(self._patience_s, self._give_up)
+        self.loop.call_later(self._patience_s + LEAVE_S, self._give_up)
         super()._schedule_shutdown(number)
 
     async def _stop_on_signal(self, number: signal.Signals) -> None:
+        log.info("told to stop by %s: finishing what is in hand; a second signal ends it at once", number.name)
         began = time.monotonic()
-        await self.app.ownership.rest()
-        log.info("finished what was in hand in %.2f s, leaving", time.monotonic() - began)
+        try:
+            async with asyncio.timeout(self._patience_s):
+                await self.app.ownership.rest()
+        except TimeoutError:
+            log.warning("leaving with something unfinished after %g s (drain_timeout_s)", self._patience_s)
+        else:
+            log.info("finished what was in hand in %.2f s, leaving", time.monotonic() - began)
         await super()._stop_on_signal(number)
 
     def _give_up(self) -> None:
         print(
-            f"streamrec {self.app.role}: did not finish within {self._patience_s:g} s (drain_timeout_s); what is not "
-            "committed is read again by the next owner",
+            f"streamrec {self.app.role}: could not leave the group in good order within {LEAVE_S:g} s: does Kafka answer?",
             file=sys.stderr,
         )
         self.app.halt(EXIT_UNFINISHED)
