@@ -61,9 +61,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     lookup_port: int = 8080
     lookup_workers: int = 1
     lookup_budget_ms: int = 200  # for reading state; beyond it the answer is degraded
-    lookup_drain_s: float = (
-        0.0  # between not ready and not listening, after SIGTERM: as long as load balancers take to see it
-    )
+    lookup_drain_s: float = 0.0  # from SIGTERM, not ready, but answering: as long as load balancers take to notice
     after_budget_ms: int = 1000  # how long `after=TOKEN` may wait
     max_body_bytes: int = 1_048_576
     max_events: int = 1000  # in one POST /v1/events

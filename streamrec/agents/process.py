@@ -31,11 +31,10 @@ class _Process(faust.Worker):  # type: ignore[misc]
     """Faust's worker with another end."""
 
     app: StreamApp
-    spinner = None  # made for terminals only; it would write escape sequences into logs
 
     def __init__(self, app: StreamApp, patience_s: float) -> None:
         super().__init__(app, loglevel="WARNING", quiet=True, override_logging=False, redirect_stdouts=False)
-        self.spinner = None
+        self.spinner = None  # made for terminals only; it would write escape sequences into logs
         self._patience_s = patience_s
 
     def _schedule_shutdown(self, number: signal.Signals) -> None:
