@@ -4,7 +4,7 @@ At the first SIGTERM or SIGINT:
 
 1. Nothing more begins, and the turn that each slot is in is finished: derived, produced, committed, its labels out. What is
    not finished within `drain_timeout_s` is left to the next owner, who reads it again.
-2. Faust stops, within `LEAVE_S`: the trainer saves its last snapshot, the offsets that follow the store are committed to
+2. Faust stops, at most `LEAVE_S` later: the trainer saves its last snapshot, the offsets that follow the store are committed to
    Kafka, and LeaveGroup is sent, so that the others take over at their next heartbeat, not after the session timeout.
 3. The exit code is 0.
 """
@@ -57,8 +57,7 @@ class _Process(faust.Worker):  # type: ignore[misc]
 
     def _give_up(self) -> None:
         print(
-            f"streamrec {self.app.role}: could not leave the group in good order within {LEAVE_S:g} s: does Kafka answer?",
-            file=sys.stderr,
+            f"streamrec {self.app.role}: could not leave the group in good order: does Kafka answer?", file=sys.stderr
         )
         self.app.halt(EXIT_UNFINISHED)
 

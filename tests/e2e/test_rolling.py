@@ -235,6 +235,8 @@ def test_a_rolling_restart_fails_no_request_and_delays_no_event_for_long(
         for lookup in lookups:
             lookup.replace(lambda _: True)
             client.wait_for_both(system)
+    for lookup in lookups:
+        lookup.process.signal(signal.SIGKILL)  # nobody asks any more: the end of the test waits for no drain
     events.close()
     system.settle()
     events.watch()
