@@ -33,6 +33,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     )
     clock_skew_ms: int = 86_400_000  # an event further in the future is a dead letter
     produce_timeout_s: float = 10.0
+    drain_timeout_s: float = 10.0  # a process that is told to stop finishes what it has in hand, for at most so long
 
     # Learning.
     negatives: int = 8  # sampled for each action
@@ -61,6 +62,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     lookup_port: int = 8080
     lookup_workers: int = 1
     lookup_budget_ms: int = 200  # for reading state; beyond it the answer is degraded
+    lookup_drain_s: float = 0.0  # from SIGTERM, not ready, but answering: as long as load balancers take to notice
     after_budget_ms: int = 1000  # how long `after=TOKEN` may wait
     max_body_bytes: int = 1_048_576
     max_events: int = 1000  # in one POST /v1/events
@@ -78,6 +80,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ValueError("partitions must be at least 1")
         if not 0 <= self.explore <= 1:
             raise ValueError("explore must be between 0 and 1")
+        if self.drain_timeout_s <= 0 or self.lookup_drain_s < 0:
+            raise ValueError("drain_timeout_s must be above 0, lookup_drain_s 0 or above")
         if self.label_window_s <= 0 or self.shown_kept < 1 or min(self.label_weights) <= 0:
             raise ValueError("label_window_s, shown_kept and the label_weight_... must be above 0")
 

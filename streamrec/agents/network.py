@@ -82,7 +82,9 @@ class NetworkAgent(OwnerAgent):
         for record in records:
             decoded = codecs.decode(self._specs[topic].schema, record.value or b"")
             if isinstance(decoded, Rejected):
-                letters.append(dead_letter(topic, partition, record, decoded, time.time_ns() // 1_000_000))
+                letters.append(
+                    dead_letter(topic, partition, record, decoded, time.time_ns() // 1_000_000, hold.topic_ids[topic])
+                )
             elif isinstance(decoded, MemberActivity):
                 places = {(entry.offset, entry.index): place for place, entry in enumerate(decoded.entries)}
                 told += [

@@ -18,8 +18,8 @@ from typing import ClassVar, Final
 import prometheus_client
 
 from streamrec import codecs, metrics, topics
+from streamrec.agents import process
 from streamrec.agents.app import StreamApp, check_topics
-from streamrec.agents.app import run as run_app
 from streamrec.agents.base import OwnerAgent, attach
 from streamrec.agents.dead_letters import dead_letter
 from streamrec.agents.derived import is_applied
@@ -276,7 +276,7 @@ def run(settings: Settings) -> int:
         return code
     prometheus_client.start_http_server(settings.trainer_metrics_port, settings.metrics_host)
     try:
-        return run_app(build(settings))
+        return process.run(build(settings), settings.drain_timeout_s)
     except (UnreadableSnapshotError, OtherModelError) as error:
         print(f"streamrec trainer: {error}", file=sys.stderr)
         return 2

@@ -13,8 +13,8 @@ from typing import Final
 import prometheus_client
 
 from streamrec import topics
+from streamrec.agents import process
 from streamrec.agents.app import StreamApp, check_topics
-from streamrec.agents.app import run as run_app
 from streamrec.agents.base import attach
 from streamrec.agents.jobs import JOB_TOPICS, JobAgent
 from streamrec.agents.labels import Labels
@@ -96,4 +96,4 @@ def run(settings: Settings) -> int:
     if code := check_topics("worker", settings, topics.load()):
         return code
     prometheus_client.start_http_server(settings.worker_metrics_port, settings.metrics_host)
-    return run_app(build(settings))
+    return process.run(build(settings), settings.drain_timeout_s)

@@ -28,6 +28,7 @@ from streamrec.stores.serving import UNREADABLE_STATE, Inputs, Serving
 STORE_UNAVAILABLE: Final = "store_unavailable"
 TABLE_LOADING: Final = "table_loading"
 TABLE_STALE: Final = "table_stale"
+STOPPING: Final = "stopping"  # of readiness only: answers do not fall short
 DEGRADED: Final = {
     STORE_UNAVAILABLE: "Redis did not answer in time: the list is not personal, and may hold jobs that the member applied "
     "for, viewed or dismissed.",
@@ -76,6 +77,7 @@ class Service:
         )
         self.impressions = Impressions(settings)
         self.openapi = self.docs = b""
+        self.stopping = False  # told to stop: goes on answering for a while, but no new connection should come here
         self._budget_s = settings.lookup_budget_ms / 1000
         self._anyone: dict[Filters, tuple[float, RankedList]] = {}
 
