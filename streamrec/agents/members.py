@@ -13,6 +13,7 @@ from streamrec.agents.derived import ActivityBuffer
 from streamrec.agents.faults import FAULTS
 from streamrec.agents.labels import IMPRESSIONS, Book, Labels
 from streamrec.agents.ownership import Hold
+from streamrec.agents.schemas import Schemas
 from streamrec.agents.transport import Record as Consumed
 from streamrec.events import (
     Connection,
@@ -68,7 +69,9 @@ class MemberAgent(OwnerAgent):
         producer: Producer,
         on_change: Callable[[list[str]], None],
         labels: Labels,
+        schemas: Schemas | None = None,
     ) -> None:
+        super().__init__(schemas)
         self._settings, self._specs, self._keys = settings, topics, keys
         self._serving, self._producer, self._on_change = serving, producer, on_change
         self._labels = labels
@@ -144,7 +147,15 @@ class MemberAgent(OwnerAgent):
         letters: list[Record] = []
         for record in records:
             decoded = codecs.decode_record(
-                spec.schema, record.key, record.value, now_ms, skew_ms, spec.tombstones, partition, partitions
+                spec.schema,
+                record.key,
+                record.value,
+                now_ms,
+                skew_ms,
+                spec.tombstones,
+                partition,
+                partitions,
+                writers=self._writers,
             )
             if isinstance(decoded, Rejected):
                 letters.append(dead_letter(topic, partition, record, decoded, now_ms))

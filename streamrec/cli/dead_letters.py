@@ -30,8 +30,8 @@ def dead_letters() -> None:
     was rejected. A crash at the wrong moment leaves two letters of one record; here it counts once.
 
     \b
-    Reasons: unknown_schema, undecodable, missing_value, bad_key, bad_id, bad_time, bad_value, too_long,
-    wrong_partition.
+    Reasons: unknown_schema, incompatible_schema, undecodable, missing_value, bad_key, bad_id, bad_time, bad_value,
+    too_long, wrong_partition.
 
     \b
     Examples:
