@@ -87,16 +87,9 @@ class JobAgent(OwnerAgent):
         letters: list[Record] = []
         for record in records:
             decoded = codecs.decode_record(
-                spec.schema,
-                record.key,
-                record.value,
-                now_ms,
-                skew_ms,
-                spec.tombstones,
-                partition,
-                partitions,
+                spec.schema, record.key, record.value, now_ms, skew_ms, spec.tombstones, partition, partitions,
                 writers=self._writers,
-            )
+            )  # fmt: skip
             match decoded:
                 case Rejected():
                     letters.append(dead_letter(topic, partition, record, decoded, now_ms))

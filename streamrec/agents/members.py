@@ -147,16 +147,9 @@ class MemberAgent(OwnerAgent):
         letters: list[Record] = []
         for record in records:
             decoded = codecs.decode_record(
-                spec.schema,
-                record.key,
-                record.value,
-                now_ms,
-                skew_ms,
-                spec.tombstones,
-                partition,
-                partitions,
+                spec.schema, record.key, record.value, now_ms, skew_ms, spec.tombstones, partition, partitions,
                 writers=self._writers,
-            )
+            )  # fmt: skip
             if isinstance(decoded, Rejected):
                 letters.append(dead_letter(topic, partition, record, decoded, now_ms))
             elif isinstance(decoded, Decoded):

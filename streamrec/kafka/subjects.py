@@ -33,8 +33,8 @@ def subject_of(record: str) -> str:
 
 
 def schema_text(record: str) -> str:
-    """The schema of a record as it is registered: the file in ``avro/`` as it is."""
-    return (codecs.directory() / f"{record}.avsc").read_text(encoding="utf-8")
+    """The schema of a record as it is registered: the file in ``avro/``."""
+    return (codecs.directory() / f"{record}.avsc").read_text(encoding="utf-8").strip()
 
 
 def check(registry: Registry) -> Iterator[Subject]:
