@@ -17,6 +17,7 @@ from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 
 Answer = dict[str, Any] | list[Any]
+_NOTHING: Answer = {}
 
 
 class RegistryServer:
@@ -26,7 +27,7 @@ class RegistryServer:
     """
 
     def __init__(self, user_info: str | None = None) -> None:
-        self.mock = SchemaRegistryClient.new_client({"url": "mock://tests"})
+        self.mock = SchemaRegistryClient.new_client({"url": "mock://tests", "ssl.ca.location": False})
         self.user_info, self.broken = user_info, False
         self.asked: list[str] = []  # paths of GET requests
         self._port = 0
@@ -60,7 +61,7 @@ class RegistryServer:
                 self._answer(lambda: registry._post(self.path.partition("?")[0], body))
 
             def _answer(self, find: Callable[[], Answer]) -> None:
-                status, answer = 200, {}
+                status, answer = 200, _NOTHING
                 try:
                     registry._admit(self.headers["Authorization"])
                     answer = find()

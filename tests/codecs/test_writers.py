@@ -1,4 +1,4 @@
-"""The Confluent wire format: schemas of every age are resolved to ours as Avro's own library does it, or refused with the reason."""
+"""The Confluent wire format: schemas of every age resolve to ours as with Avro's own library, or are refused with a reason."""
 
 import io
 import json
@@ -111,8 +111,9 @@ def test_every_public_record_is_read_in_both_framings_and_equals_confluents_seri
         number = registry.register_schema(f"{record}-value", Schema(text, "AVRO"))
         found.add(number, RegisteredSchema(text))
         kind = KINDS[record]
-        ids = {name: f"{name}-ü" for name in kind.ids}
-        event: Any = kind.type(**ids, **({kind.time: AT} if kind.time else {}), **_REST.get(record, {}))
+        ids: dict[str, Any] = {name: f"{name}-ü" for name in kind.ids}
+        fields: dict[str, Any] = ids | ({kind.time: AT} if kind.time else {}) | _REST.get(record, {})
+        event: Any = kind.type(**fields)
         serialise = AvroSerializer(registry, text, lambda event, _: kind.out(event))  # noqa: B023 - called at once
         data = serialise(event, SerializationContext(record, MessageField.VALUE))
         assert codecs.encode(event, number) == data

@@ -2,7 +2,6 @@
 
 import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +59,7 @@ def test_another_language_is_told(registry: Registry, registry_server: Any) -> N
 
 
 @pytest.fixture(params=["refused", "error", "no registry", "login"])
-def useless(request: pytest.FixtureRequest, registry_server: Any, settings: Settings) -> Iterator[Registry]:
+def useless(request: pytest.FixtureRequest, registry_server: Any, settings: Settings) -> Registry:
     """A registry that does not answer the question, for each reason that there may be."""
     match request.param:
         case "refused":
