@@ -6,6 +6,7 @@ Processes cannot share the mock itself, and the registries that can be had are t
 import base64
 import json
 import re
+import ssl
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,12 +24,13 @@ _NOTHING: Answer = {}
 class RegistryServer:
     """Listens from the start; `stop` and `start` are an outage, which the schemas survive.
 
-    `user_info` is what callers must log in with; `broken` makes every answer an error of the server.
+    `user_info` is what callers must log in with; with `tls` it is https; `broken` makes every answer an error of the server.
     """
 
-    def __init__(self, user_info: str | None = None) -> None:
+    def __init__(self, user_info: str | None = None, tls: ssl.SSLContext | None = None) -> None:
         self.mock = SchemaRegistryClient.new_client({"url": "mock://tests", "ssl.ca.location": False})
         self.user_info, self.broken = user_info, False
+        self._tls = tls
         self.asked: list[str] = []  # paths of GET requests
         self._port = 0
         self._server: ThreadingHTTPServer | None = None
@@ -36,7 +38,7 @@ class RegistryServer:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._port}"
+        return f"{'http' if self._tls is None else 'https'}://127.0.0.1:{self._port}"
 
     @property
     def next_id(self) -> int:
@@ -80,6 +82,8 @@ class RegistryServer:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", self._port), Handler)
         self._server.daemon_threads = True
+        if self._tls is not None:
+            self._server.socket = self._tls.wrap_socket(self._server.socket, server_side=True)
         self._port = self._server.server_port
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 

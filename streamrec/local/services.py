@@ -54,8 +54,8 @@ def check_ports(settings: Settings) -> None:
             )
 
 
-def _register(settings: Settings, say: Say) -> None:
-    """Register our schemas: the lookup writes by their ids."""
+def register_schemas(settings: Settings, say: Say) -> None:
+    """Register our schemas, since the lookup writes by their ids; raises as `up` does."""
     found = list(subjects.register(Registry(settings)))
     if new := [subject.name for subject in found if subject.state == "new"]:
         say(f"streamrec: registered the schemas of {', '.join(new)}")
@@ -80,7 +80,7 @@ def up(settings: Settings, say: Say) -> int:
     if problems := admin.check(load()):
         raise ServicesError("\n".join(f"{problem.topic}: {problem.what}; {problem.remedy}" for problem in problems))
     if settings.framing == "confluent":
-        _register(settings, say)
+        register_schemas(settings, say)
     supervisor = Supervisor(say, logs=None)
     with StopSignals(supervisor.kill) as stop, supervisor:
         start_services(supervisor, settings)

@@ -106,7 +106,7 @@ def test_doctor_looks_at_the_registry(run_json: Any, registered: dict[str, str],
 
 
 @pytest.mark.servers
-def test_replay_writes_by_the_registrys_ids_or_says_what_to_do(
+def test_replay_and_simulate_write_by_the_registrys_ids_or_say_what_to_do(
     run: Any, environ: dict[str, str], registered: dict[str, str], registry_server: Any, tmp_path: Path
 ) -> None:
     environ = environ | {"STREAMREC_SCHEMA_REGISTRY": registry_server.url, "STREAMREC_FRAMING": "confluent"}
@@ -119,6 +119,9 @@ def test_replay_writes_by_the_registrys_ids_or_says_what_to_do(
     assert "run `streamrec schemas register`" in before.output
     assert run(environ, "schemas", "register").exit_code == 0
     assert run(environ, "replay", str(log)).exit_code == 0
+    assert run(environ, "simulate", "--kafka", "--events", "20", "--members", "20", "--jobs", "20").exit_code == 0
+    framings = {(stored.value or b"")[:1] for name in topics.PUBLIC_TOPICS for stored in read(settings, name)}
+    assert framings == {b"\0"}
     [stored] = [stored for stored in read(settings, "job-views") if stored.key == b"replayed"]
     number = registry_server.mock.get_latest_version("job-views-value").schema_id
     assert stored.value is not None

@@ -1,13 +1,19 @@
 """The registry over HTTP: what it has, what it has not, and what is only out of order for now."""
 
 import json
+import ssl
 import sys
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 from confluent_kafka.schema_registry import SchemaReference
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from streamrec import codecs
 from streamrec.codecs import RegisteredSchema
@@ -15,6 +21,8 @@ from streamrec.kafka import subjects
 from streamrec.kafka.registry import Registry, RegistryRefusedError, RegistryUnavailableError
 from streamrec.local.ports import free_port
 from streamrec.settings import Settings, SettingsError
+
+from ..registry_server import RegistryServer
 
 VIEW = subjects.schema_text("JobView")
 
@@ -96,6 +104,50 @@ def test_the_login_goes_along_and_is_never_shown(settings: Settings, registry_se
     with pytest.raises(RegistryUnavailableError) as caught:
         registry.schema(999)
     assert "cret" not in str(caught.value)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 that vouches for itself, and its key: here both sides use it."""
+    directory = tmp_path_factory.mktemp("certificate")
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "registry")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    (directory / "certificate.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    (directory / "key.pem").write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return directory / "certificate.pem", directory / "key.pem"
+
+
+def test_a_registry_behind_tls_that_wants_a_certificate_of_the_client(certificate: tuple[Path, Path]) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=certificate[0])
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_cert_chain(*certificate)
+    server = RegistryServer(tls=context)
+    try:
+        number = server.add("s", VIEW)
+        trusting = Settings(schema_registry=server.url, registry_ca_file=str(certificate[0]))
+        known = msgspec.structs.replace(
+            trusting, registry_certificate_file=str(certificate[0]), registry_key_file=str(certificate[1])
+        )
+        assert Registry(known).schema(number) == RegisteredSchema(VIEW)
+        for settings in (trusting, Settings(schema_registry=server.url)):
+            with pytest.raises(RegistryUnavailableError, match="does not answer"):
+                Registry(settings).schema(number)
+    finally:
+        server.stop()
 
 
 def test_a_missing_file_is_a_mistake_in_the_settings(settings: Settings, tmp_path: Path) -> None:
