@@ -24,12 +24,13 @@ _NOTHING: Answer = {}
 class RegistryServer:
     """Listens from the start; `stop` and `start` are an outage, which the schemas survive.
 
-    `user_info` is what callers must log in with; with `tls` it is https; `broken` makes every answer an error of the server.
+    `user_info` is what callers must log in with; with `tls` it is https; `broken` is the status of every answer,
+    if it is set.
     """
 
     def __init__(self, user_info: str | None = None, tls: ssl.SSLContext | None = None) -> None:
         self.mock = SchemaRegistryClient.new_client({"url": "mock://tests", "ssl.ca.location": False})
-        self.user_info, self.broken = user_info, False
+        self.user_info, self.broken = user_info, 0
         self._tls = tls
         self.asked: list[str] = []  # paths of GET requests
         self._port = 0
@@ -95,14 +96,14 @@ class RegistryServer:
 
     def _admit(self, authorization: str | None) -> None:
         if self.broken:
-            raise SchemaRegistryError(500, 50001, "Error in the backend data store")
+            raise SchemaRegistryError(self.broken, self.broken, "out of order")
         if self.user_info is not None:
             wanted = f"Basic {base64.b64encode(self.user_info.encode()).decode()}"
             if authorization != wanted:
                 raise SchemaRegistryError(401, 401, "Unauthorized")
 
     def _get(self, path: str) -> Answer:
-        if found := re.fullmatch(r"/schemas/ids/(\d+)", path):
+        if (found := re.fullmatch(r"/schemas/ids/(\d+)", path)) and int(found[1]) < 2**31:  # else as no path at all
             return _document(self.mock.get_schema(int(found[1])))
         if found := re.fullmatch(r"/subjects/([^/]+)/versions", path):
             if not (versions := sorted(self.mock.get_versions(found[1]))):

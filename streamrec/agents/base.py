@@ -70,6 +70,8 @@ async def feed(agent: OwnerAgent, hold: Hold, batch: Batch, ours: Callable[[], b
     while ours():
         try:
             await agent.fetch_schemas(batch.topic, batch.records)
+            if not ours():
+                return False
             async with hold.turn:
                 if uncertain:
                     await hold.load()

@@ -20,6 +20,9 @@ from streamrec.events import Rejected
 
 WIRE_MAGIC: Final = b"\x00"
 WIRE_HEADER: Final = 5
+_LAST_ID: Final = (
+    2**31 - 1
+)  # registries count in signed integers; asked for more, Confluent's does not say "no such schema"
 
 
 def wire_header(schema_id: int) -> bytes:
@@ -104,11 +107,12 @@ class Writers:
         return wire_header(schema_id) in self._known
 
     def unknown(self, values: Iterable[bytes | None]) -> set[int]:
-        """Ids in the headers of `values` that have not been added yet; values in other framings have none."""
+        """Ids in the headers of `values` that have not been added yet and may exist; values in other framings have none."""
         heads = {value[:WIRE_HEADER] for value in values if value is not None and value[:1] == WIRE_MAGIC}
-        return {
+        ids = {
             int.from_bytes(head[1:], "big") for head in heads if len(head) == WIRE_HEADER and head not in self._known
         }
+        return {number for number in ids if number <= _LAST_ID}
 
     def add(self, schema_id: int, schema: RegisteredSchema) -> None:
         """Take up what the registry knows by this id, whatever it is: a schema of no use is told of record by record."""

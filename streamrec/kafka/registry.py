@@ -47,8 +47,17 @@ class Registry:
         self._client = _connect(settings) if client is None else client
 
     def schema(self, schema_id: int) -> RegisteredSchema | None:
-        """What the registry has under this id, with the schemas that it refers to; None if it says that there is nothing."""
-        return self._call(lambda: _with_references(self._client, self._client.get_schema(schema_id)))
+        """What the registry has under this id, with the schemas that it refers to; None if it says that there is nothing.
+
+        Raises
+        ------
+        RegistryUnavailableError
+            Any other answer, also a refusal: it must not be taken for "there is nothing".
+        """
+        try:
+            return self._call(lambda: _with_references(self._client, self._client.get_schema(schema_id)))
+        except RegistryRefusedError as error:
+            raise RegistryUnavailableError(str(error)) from error
 
     def id_of(self, subject: str, text: str) -> int | None:
         """The id of this very schema under `subject`, if it is registered there."""
@@ -130,7 +139,7 @@ def _with_references(client: Any, schema: Any) -> RegisteredSchema:
         for reference in references or ():
             place = (reference.subject, reference.version)
             if place not in named:
-                found = client.get_version(*place).schema
+                found = client.get_version(*place, deleted=True).schema  # deleted for new writers, not for old records
                 gather(found.references)
                 named[place] = found.schema_str
 

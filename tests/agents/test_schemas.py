@@ -125,6 +125,15 @@ def test_an_outage_is_waited_for_however_long_it_lasts_and_gives_no_id_up(
     run(go())
 
 
+def test_an_id_that_no_registry_gives_is_not_waited_for(schemas: Schemas, registry_server: Any) -> None:
+    """Garbage after a zero byte: Confluent's registry answers as if there were no such page, which else means an outage."""
+    registry = Registry(Settings(schema_registry=registry_server.url))
+    with pytest.raises(RegistryUnavailableError):
+        registry.schema(2**31)
+    run(schemas.fetch("job-views", records(2**31, 2**32 - 1)))
+    assert len(registry_server.asked) == 1
+
+
 def test_what_is_known_needs_no_registry(schemas: Schemas, registry_server: Any) -> None:
     async def go() -> None:
         number = registry_server.add("job-views-value", schema_text("JobView"))

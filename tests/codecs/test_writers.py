@@ -200,10 +200,11 @@ def test_one_id_serves_the_topic_of_its_record_only() -> None:
 
 def test_what_has_not_been_added_is_unknown_and_what_is_asked_for_is_only_that() -> None:
     found = known(shipped("JobView"))
-    values = [written(OLDER, FIELDS, number) for number in (7, 8, 2**32 - 1, 8)]
-    assert found.unknown([*values, None, b"", b"\0", b"\0\0\0\0", codecs.encode(VIEW)]) == {8, 2**32 - 1}
+    values = [written(OLDER, FIELDS, number) for number in (7, 8, 2**31 - 1, 2**31, 2**32 - 1, 8)]
+    assert found.unknown([*values, None, b"", b"\0", b"\0\0\0\0", codecs.encode(VIEW)]) == {8, 2**31 - 1}
     assert 7 in found
     assert 8 not in found
+    assert refused("JobView", values[3], found)[0] == "unknown_schema"
     assert refused("JobView", values[1], found) == ("unknown_schema", "the registry at http://registry has no schema 8")
     found.add(8, RegisteredSchema(json.dumps(OLDER)))
     assert isinstance(codecs.decode("JobView", values[1], found), JobView)

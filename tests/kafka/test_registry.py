@@ -66,16 +66,18 @@ def test_another_language_is_told(registry: Registry, registry_server: Any) -> N
     assert found.language == "PROTOBUF"
 
 
-@pytest.fixture(params=["refused", "error", "no registry", "login"])
+@pytest.fixture(params=["refused", "error", "no registry", "login", "proxy"])
 def useless(request: pytest.FixtureRequest, registry_server: Any, settings: Settings) -> Registry:
     """A registry that does not answer the question, for each reason that there may be."""
     match request.param:
         case "refused":
             registry_server.stop()
         case "error":
-            registry_server.broken = True
+            registry_server.broken = 500
         case "no registry":
             settings = msgspec.structs.replace(settings, schema_registry=f"{registry_server.url}/elsewhere")
+        case "proxy":
+            registry_server.broken = 400
         case "login":
             registry_server.user_info = "user:secret"
     return Registry(settings)
@@ -84,9 +86,9 @@ def useless(request: pytest.FixtureRequest, registry_server: Any, settings: Sett
 def test_what_is_no_answer_is_never_taken_for_an_unknown_id(useless: Registry, registry_server: Any) -> None:
     with pytest.raises(RegistryUnavailableError, match=registry_server.url):
         useless.schema(1)
-    with pytest.raises(RegistryUnavailableError):
+    with pytest.raises((RegistryUnavailableError, RegistryRefusedError)):
         useless.id_of("job-views-value", VIEW)
-    with pytest.raises(RegistryUnavailableError):
+    with pytest.raises((RegistryUnavailableError, RegistryRefusedError)):
         list(subjects.register(useless))
 
 
