@@ -14,6 +14,14 @@ _SLOW: Final = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 60.
 # Ingest (worker)
 EVENTS = Counter("streamrec_events_processed_total", "Records folded into state.", ["topic"])
 REJECTED = Counter("streamrec_events_rejected_total", "Records sent to dead-letters.", ["topic", "reason"])
+REGISTRY_LOOKUPS = Counter(
+    "streamrec_registry_lookups_total",
+    "Schemas asked for by id: found, unknown to the registry, or it was unavailable.",
+    ["result"],
+)
+HELD_BY_REGISTRY = Counter(
+    "streamrec_batches_held_by_registry_total", "Times that a batch had to wait for a schema, by topic.", ["topic"]
+)
 DUPLICATES = Counter(
     "streamrec_events_duplicate_total", "Events dropped because their event_id was seen before.", ["topic"]
 )

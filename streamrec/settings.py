@@ -35,6 +35,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     produce_timeout_s: float = 10.0
     drain_timeout_s: float = 10.0  # a process that is told to stop finishes what it has in hand, for at most so long
 
+    # Schema registry: with one, the Confluent wire format is read too. Needs `pip install 'streamrec[registry]'`.
+    schema_registry: str | None = None  # http(s)://host:8081, several separated by commas
+    registry_user_info: str | None = None  # user:password
+    registry_ca_file: str | None = None  # PEM; None: the usual authorities
+    registry_certificate_file: str | None = None  # PEM, where the registry wants to see one of the client's
+    registry_key_file: str | None = None
+    registry_timeout_s: float = 3.0  # for one answer
+    registry_patience_s: float = 10.0  # an id that the registry does not know is asked for again this long
+    framing: Literal["single_object", "confluent"] = (
+        "single_object"  # of what POST /v1/events, replay and simulate write
+    )
+
     # Learning.
     negatives: int = 8  # sampled for each action
     snapshot_interval_s: float = 3.0
@@ -84,6 +96,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ValueError("drain_timeout_s must be above 0, lookup_drain_s 0 or above")
         if self.label_window_s <= 0 or self.shown_kept < 1 or min(self.label_weights) <= 0:
             raise ValueError("label_window_s, shown_kept and the label_weight_... must be above 0")
+        urls = [] if self.schema_registry is None else self.schema_registry.split(",")
+        if not all(url.strip().startswith(("http://", "https://")) for url in urls):
+            raise ValueError("schema_registry must start with http:// or https://")
+        if self.registry_user_info is not None and ":" not in self.registry_user_info:
+            raise ValueError("registry_user_info must be user:password")
+        if self.registry_timeout_s <= 0 or self.registry_patience_s < 0:
+            raise ValueError("registry_timeout_s must be above 0, registry_patience_s not below")
 
     @property
     def label_weights(self) -> tuple[float, float, float, float]:
@@ -140,4 +159,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
             msgspec.convert({name: value}, Settings, strict=False)
         except msgspec.ValidationError as error:
             raise SettingsError(f"{origin[name]}: {error}") from error
-    return msgspec.convert(values, Settings, strict=False)
+    settings = msgspec.convert(values, Settings, strict=False)
+    if settings.framing == "confluent" and settings.schema_registry is None:
+        raise SettingsError(f"{origin['framing']}: the Confluent wire format needs schema_registry to be set")
+    return settings

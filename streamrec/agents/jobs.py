@@ -13,6 +13,7 @@ from streamrec.agents.derived import fresh_entries
 from streamrec.agents.faults import FAULTS
 from streamrec.agents.ownership import Hold
 from streamrec.agents.redriven import Arrivals, arrivals
+from streamrec.agents.schemas import Schemas
 from streamrec.agents.transport import Record as Consumed
 from streamrec.events import ActivityEntry, JobActivity, JobPosting, Rejected, Tombstone
 from streamrec.features.fold import fold_entry, fold_neighbours, fold_posting
@@ -33,7 +34,15 @@ class JobAgent(OwnerAgent):
 
     topics: ClassVar[tuple[str, ...]] = JOB_TOPICS
 
-    def __init__(self, settings: Settings, topics: Mapping[str, Topic], keys: Keys, producer: Producer) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        topics: Mapping[str, Topic],
+        keys: Keys,
+        producer: Producer,
+        schemas: Schemas | None = None,
+    ) -> None:
+        super().__init__(schemas)
         self._settings, self._specs, self._keys, self._producer = settings, topics, keys, producer
 
     async def handle(self, hold: Hold, topic: str, partition: int, records: Sequence[Consumed]) -> None:
@@ -82,8 +91,9 @@ class JobAgent(OwnerAgent):
         letters: list[Record] = []
         for record in records:
             decoded = codecs.decode_record(
-                spec.schema, record.key, record.value, now_ms, skew_ms, spec.tombstones, partition, partitions
-            )
+                spec.schema, record.key, record.value, now_ms, skew_ms, spec.tombstones, partition, partitions,
+                writers=self._writers,
+            )  # fmt: skip
             match decoded:
                 case Rejected():
                     letters.append(dead_letter(topic, hold.topic_ids[topic], partition, record, decoded, now_ms))

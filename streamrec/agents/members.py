@@ -16,6 +16,7 @@ from streamrec.agents.labels import IMPRESSIONS, Book, Labels
 from streamrec.agents.network import network_write
 from streamrec.agents.ownership import Hold
 from streamrec.agents.redriven import Arrivals, arrivals
+from streamrec.agents.schemas import Schemas
 from streamrec.agents.transport import Record as Consumed
 from streamrec.events import (
     Connection,
@@ -72,7 +73,9 @@ class MemberAgent(OwnerAgent):
         producer: Producer,
         on_change: Callable[[list[str]], None],
         labels: Labels,
+        schemas: Schemas | None = None,
     ) -> None:
+        super().__init__(schemas)
         self._settings, self._specs, self._keys = settings, topics, keys
         self._serving, self._producer, self._on_change = serving, producer, on_change
         self._labels = labels
@@ -160,8 +163,9 @@ class MemberAgent(OwnerAgent):
         letters: list[Record] = []
         for record in records:
             decoded = codecs.decode_record(
-                spec.schema, record.key, record.value, now_ms, skew_ms, spec.tombstones, partition, partitions
-            )
+                spec.schema, record.key, record.value, now_ms, skew_ms, spec.tombstones, partition, partitions,
+                writers=self._writers,
+            )  # fmt: skip
             if isinstance(decoded, Rejected):
                 letters.append(dead_letter(topic, hold.topic_ids[topic], partition, record, decoded, now_ms))
             elif isinstance(decoded, Decoded):

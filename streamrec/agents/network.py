@@ -42,6 +42,7 @@ class NetworkAgent(OwnerAgent):
         producer: Producer,
         on_change: Callable[[list[str]], None],
     ) -> None:
+        super().__init__()
         self._settings, self._specs, self._keys = settings, topics, keys
         self._producer, self._on_change = producer, on_change
 
@@ -82,9 +83,8 @@ class NetworkAgent(OwnerAgent):
         for record in records:
             decoded = codecs.decode(self._specs[topic].schema, record.value or b"")
             if isinstance(decoded, Rejected):
-                letters.append(
-                    dead_letter(topic, partition, record, decoded, time.time_ns() // 1_000_000, hold.topic_ids[topic])
-                )
+                now_ms = time.time_ns() // 1_000_000
+                letters.append(dead_letter(topic, hold.topic_ids[topic], partition, record, decoded, now_ms))
             elif isinstance(decoded, MemberActivity):
                 places = {(entry.offset, entry.index): place for place, entry in enumerate(decoded.entries)}
                 told += [

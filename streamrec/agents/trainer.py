@@ -56,6 +56,7 @@ class TrainerAgent(OwnerAgent):
     topics: ClassVar[tuple[str, ...]] = (TOPIC,)
 
     def __init__(self, settings: Settings, keys: Keys, producer: Producer) -> None:
+        super().__init__()
         self._settings, self._keys, self._producer = settings, keys, producer
         self._copy = Path(settings.data_dir) / "models" / f"{JobCheck.name}.snapshot"
         self._hold: Hold | None = None

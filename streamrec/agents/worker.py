@@ -22,6 +22,7 @@ from streamrec.agents.members import MemberAgent
 from streamrec.agents.network import NetworkAgent
 from streamrec.agents.ownership import Ownership, watermarks_by
 from streamrec.agents.recommender import Recommender
+from streamrec.agents.schemas import Schemas
 from streamrec.kafka.admin import Admin
 from streamrec.kafka.producer import Producer
 from streamrec.settings import Settings
@@ -58,6 +59,7 @@ def build(settings: Settings) -> StreamApp:
     store = RedisStore(settings.redis, keys)
     serving = Serving(store, keys, settings, clock_ms)
     producer = Producer(settings)
+    schemas = Schemas.of(settings)
     recommender = Recommender(serving, keys, settings)
     app = StreamApp("worker", settings)
     admin = Admin(settings)
@@ -71,10 +73,10 @@ def build(settings: Settings) -> StreamApp:
 
     app.ownership = Ownership(store, keys, slot_name, topic_ids, watermarks_by(admin))
     labels = Labels(settings, keys, producer, app.end)
-    members = MemberAgent(settings, specs, keys, serving, producer, recommender.changed, labels)
+    members = MemberAgent(settings, specs, keys, serving, producer, recommender.changed, labels, schemas)
     attach(app, members, "members")
     attach(app, NetworkAgent(settings, specs, keys, producer, recommender.changed), "network")
-    attach(app, JobAgent(settings, specs, keys, producer), "jobs")
+    attach(app, JobAgent(settings, specs, keys, producer, schemas), "jobs")
 
     async def close_windows() -> None:
         await members.close_windows(app.ownership.holds())

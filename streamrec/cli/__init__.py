@@ -9,7 +9,7 @@ import click
 from streamrec.settings import SettingsError
 
 COMMANDS: Final = {
-    "demo": "demo", "up": "run", "worker": "run", "trainer": "run", "lookup": "run", "topics": "topics",
+    "demo": "demo", "up": "run", "worker": "run", "trainer": "run", "lookup": "run", "topics": "topics", "schemas": "schemas",
     "status": "status", "doctor": "doctor", "dead-letters": "dead_letters", "replay": "replay",
     "evaluate": "evaluate", "simulate": "simulate",
 }  # fmt: skip

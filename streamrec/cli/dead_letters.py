@@ -32,8 +32,8 @@ def dead_letters() -> None:
     has that place, and counts the attempts.
 
     \b
-    Reasons: unknown_schema, undecodable, missing_value, bad_key, bad_id, bad_time, bad_value, too_long,
-    wrong_partition.
+    Reasons: unknown_schema, incompatible_schema, undecodable, missing_value, bad_key, bad_id, bad_time, bad_value,
+    too_long, wrong_partition.
 
     \b
     Examples:

@@ -12,7 +12,7 @@ import click
 import msgspec
 
 from streamrec.cli.options import with_settings
-from streamrec.settings import Settings
+from streamrec.settings import Settings, SettingsError
 
 Level = Literal["ok", "warning", "broken"]
 
@@ -58,6 +58,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
         redis_answers = True
         yield from _redis(client)
         yield from _slots(settings, client)
+    if settings.schema_registry is not None:
+        yield from _registry(settings)
     if kafka_answers and redis_answers:
         yield from _positions(settings, admin, client)
     yield from _services(settings)
@@ -98,6 +100,36 @@ def _letters(settings: Settings, records: int) -> Finding:
         return Finding("ok", "dead letters", "all have been sent again")
     what = f"{unsettled:,} records could not be used"
     return Finding("warning", "dead letters", what, "streamrec dead-letters list says why")
+
+
+def _registry(settings: Settings) -> Iterator[Finding]:
+    from streamrec.kafka import subjects  # noqa: PLC0415
+    from streamrec.kafka.registry import Registry, RegistryRefusedError, RegistryUnavailableError  # noqa: PLC0415
+
+    writes = settings.framing == "confluent"
+    try:
+        registry = Registry(settings)
+        found = list(subjects.check(registry))
+    except SettingsError as error:
+        yield Finding("broken", "registry", str(error), "no process starts like this: install it, or mend the settings")
+        return
+    except (RegistryUnavailableError, RegistryRefusedError) as error:
+        yield Finding("broken", "registry", str(error), "start it, or mend STREAMREC_SCHEMA_REGISTRY; until then events by "
+                      "schemas that a worker has not seen yet wait, and nothing is lost")  # fmt: skip
+        return
+    for subject in found:
+        if subject.state == "incompatible":
+            yield Finding("broken" if writes else "warning", f"schema {subject.name}", str(subject.problem),
+                          "producers by it go to dead-letters: have them use the schema in avro/, under another subject "
+                          "if need be")  # fmt: skip
+    missing = [subject.name for subject in found if subject.state == "missing"]
+    if missing and writes:
+        what = f"{len(missing)} schemas are not registered ({missing[0]}, …), and the setting framing is confluent"
+        yield Finding("broken", "registry", what, "streamrec schemas register")
+    else:
+        registered = sum(subject.id is not None for subject in found)
+        what = f"{registry.where} answers; {registered} of our {len(found)} schemas are registered"
+        yield Finding("ok", "registry", what)
 
 
 def _redis(client: Any) -> Iterator[Finding]:

@@ -48,7 +48,13 @@ def run(settings: Settings) -> None:
     ------
     SystemExit
         It cannot listen at `lookup_host` and `lookup_port`, or cannot start; with code 0 after SIGTERM.
+    SettingsError
+        Events are to be written by a schema registry, and its settings do not work.
     """
+    if settings.framing == "confluent":
+        from streamrec.kafka.registry import Registry  # noqa: PLC0415 - only where it is used
+
+        Registry(settings)  # once, to say what is wrong with the settings here rather than in each process
     os.environ[_SETTINGS_VARIABLE] = msgspec.json.encode(settings).decode()
     directory = _metrics_directory(settings) if settings.lookup_workers > 1 else None
     if directory is not None:

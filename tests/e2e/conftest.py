@@ -126,9 +126,11 @@ class System:
             return False
 
     def produce(self, events: Iterable[tuple[str, Any]]) -> None:
-        """Send (topic, event or raw bytes) pairs and wait for the acknowledgements."""
+        """Send (topic, event, record or raw bytes) pairs and wait for the acknowledgements."""
         for topic, event in events:
-            if isinstance(event, bytes):
+            if isinstance(event, Record):
+                record = event
+            elif isinstance(event, bytes):
                 record = Record(topic=topic, key=b"raw", value=event)
             else:
                 key = getattr(event, "key", None) or (event.job_id if topic == "job-postings" else event.member_id)
