@@ -37,7 +37,7 @@ from streamrec.models.job_check import JobCheck
 from streamrec.models.measures import DATA
 from streamrec.models.snapshot import LearnedPosition, OtherModelError, Snapshot, UnreadableSnapshotError
 from streamrec.settings import Settings
-from streamrec.stores.base import Append, FencedError, Put, StoreUnavailableError
+from streamrec.stores.base import Append, FencedError, Put, StoreUnavailableError, Write
 from streamrec.stores.keys import MODEL_SLOT, Keys
 from streamrec.stores.positions import Mark, Position
 from streamrec.stores.redis import RedisStore
@@ -153,7 +153,7 @@ class TrainerAgent(OwnerAgent):
                 packed = snapshots.pack(taken)
                 FAULTS.reach("before-commit", TOPIC)
                 version = str(self._version + 1).encode()
-                writes = [
+                writes: list[Write] = [
                     Put(self._keys.model(JobCheck.name), packed),
                     Put(self._keys.model_version(JobCheck.name), version),
                     Append(self._keys.changes(MODEL_SLOT), version, _CHANGES_KEPT),

@@ -16,10 +16,10 @@ Postings and profiles among each other may overtake: each changes one entity alo
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar, cast
 
 import msgspec
 import redis
@@ -43,6 +43,7 @@ from streamrec.training.system import Listed, Record, System
 
 PATIENCE_S: Final = 30.0  # for one record; it takes tens of milliseconds
 _START_S: Final = 60.0
+_GRACE_S: Final = 2.0  # for what is awaited to arrive when somebody asks to stop, so that there is a result so far
 _POLL_S: Final = 0.002
 _READERS: Final = 2  # processes that follow what changes: the worker and the lookup
 _FOLLOWED: Final = (JOB_ACTIVITY, TRAINING_EXAMPLES, DEAD_LETTERS)  # what the worker writes
@@ -76,7 +77,7 @@ class Lockstep(System):
     say
         Takes one line for the person who watches.
     stopping
-        Asked while it waits; once it says so, `InterruptedLockstep` is raised.
+        Asked while it waits; `InterruptedLockstep` is raised where what is awaited does not come soon after that.
     patience_s
         How long to wait for one thing to arrive.
     """
@@ -85,18 +86,21 @@ class Lockstep(System):
         self, settings: Settings, say: Say, stopping: Callable[[], bool] = lambda: False, patience_s: float = PATIENCE_S
     ) -> None:
         self._wanted, self._stopping, self._patience_s = settings, stopping, patience_s
-        self._directory = Path(tempfile.mkdtemp(prefix="streamrec-live-"))
-        self._supervisor = Supervisor(say, self._directory)
+        self._say = say
+        self._directory = Path()
+        self._supervisor: Supervisor | None = None
         self._sent: dict[Place, int] = {}  # what is under way: place -> the offset after it
         self._event: Event | None = None  # the one that is under way
         self._failed: str | None = None
         self._under_way = False
-        self._servers: list[Server] = []
+        self._processes: Sequence[Child | Server] = ()
         self._clients: list[Any] = []  # of ours, to be closed
 
     def __enter__(self) -> Self:
+        self._directory = Path(tempfile.mkdtemp(prefix="streamrec-live-"))
+        self._supervisor = Supervisor(self._say, self._directory)
         try:
-            self._start()
+            self._start(self._supervisor)
         except BaseException as error:
             self.__exit__(type(error), error, None)
             raise
@@ -107,20 +111,21 @@ class Lockstep(System):
     ) -> None:
         for client in self._clients:
             client.close()
-        self._supervisor.stop()
+        if self._supervisor is not None:
+            self._supervisor.stop()
         if not isinstance(error, LockstepError):  # whose message names the logs
             shutil.rmtree(self._directory, ignore_errors=True)
 
     def kill(self) -> None:
-        """End all processes at once; safe inside a signal handler."""
-        self._supervisor.kill()
-        shutil.rmtree(self._directory, ignore_errors=True)
+        """End all processes at once, started or not; safe inside a signal handler."""
+        if self._supervisor is not None:
+            self._supervisor.kill()
+            shutil.rmtree(self._directory, ignore_errors=True)
 
-    def _start(self) -> None:
+    def _start(self, supervisor: Supervisor) -> None:
         directory = self._directory
-        for start in (start_broker, start_redis):
-            self._servers.append(self._supervisor.adopt(start(directory)))
-        broker, store = self._servers
+        servers = [supervisor.adopt(start(directory)) for start in (start_broker, start_redis)]
+        broker, store = servers
         settings = msgspec.structs.replace(
             with_free_ports(self._wanted, directory, self._wanted.lookup_port), kafka=broker.address,
             redis=f"redis://{store.address}/0", max_limit=max(self._wanted.max_limit, self._wanted.list_size), **_PACE,
@@ -134,7 +139,7 @@ class Lockstep(System):
         self._producer = Producer(settings, linger_ms=0)
         self._lists = Lists(settings.lookup_host, settings.lookup_port)
         self._clients = [self._producer, self._lists, self._redis]
-        start_services(self._supervisor, settings)
+        self._processes = [*servers, *start_services(supervisor, settings)]
         self._wait(self._owned, "the worker and the trainer to take their partitions", _START_S)
         self._wait(self._read, "the worker and the lookup to follow what changes", _START_S)
 
@@ -174,7 +179,7 @@ class Lockstep(System):
     def _send(self, record: Record) -> None:
         kind = type(record).__name__
         key = str(getattr(record, codecs.key_field(kind) or ""))
-        produced = Produced(topic_of(kind).name, key.encode(), codecs.encode(record))
+        produced = Produced(topic_of(kind).name, key.encode(), codecs.encode(cast(codecs.Message, record)))
         while not self._producer.offer(produced, self._delivered):  # many postings at once
             self._producer.flush(self._patience_s)
         self._under_way = True
@@ -233,19 +238,20 @@ class Lockstep(System):
         event = self._event
         return "what was posted" if event is None else f"{type(event).__name__} {event.event_id} of {event.member_id}"
 
-    def _wait(self, condition: Callable[[], T], what: str | Callable[[], str], patience_s: float | None = None) -> T:
+    def _wait(
+        self, condition: Callable[[], T | None], what: str | Callable[[], str], patience_s: float | None = None
+    ) -> T:
         """Poll `condition` until it is true; its value."""
         patience_s = self._patience_s if patience_s is None else patience_s
-        deadline = time.monotonic() + patience_s
+        began = time.monotonic()
         while True:
             if value := condition():
                 return value
-            if self._stopping():
+            if self._stopping() and time.monotonic() > began + _GRACE_S:
                 raise InterruptedLockstep
-            processes: list[Child | Server] = [*self._servers, *self._supervisor.children]
-            if ended := [process.name for process in processes if not process.running]:
+            if ended := [process.name for process in self._processes if not process.running]:
                 raise self._error(f"{ended[0]} has ended")
-            if time.monotonic() > deadline:
+            if time.monotonic() > began + patience_s:
                 said = what if isinstance(what, str) else what()
                 raise self._error(f"gave up after {patience_s:g} s waiting for {said}")
             time.sleep(_POLL_S)
