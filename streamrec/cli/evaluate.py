@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from streamrec.cli.logs import COLUMNS, MAP
 from streamrec.cli.options import plain_errors, with_settings
 from streamrec.cli.tables import new_table, show_table
+from streamrec.events import Event
 from streamrec.local.signals import StopSignals
 from streamrec.settings import Settings
 from streamrec.training.agreement import TOP
@@ -183,10 +184,11 @@ def _given(*names: str) -> str:
 
 def _run(evaluator: Evaluator, log: Sequence[Due], show: Show, stop: Callable[[], bool]) -> Evaluation:
     began = time.monotonic()
+    total = max(1, sum(isinstance(due.event, Event) for due in log))
 
-    def report(taken: int, queries: int) -> None:
+    def report(_taken: int, queries: int) -> None:
         rate = evaluator.events / max(time.monotonic() - began, 1e-6)
-        show("evaluating", taken / len(log), f"{queries:,} queries, {rate:,.0f} events/s")
+        show("evaluating", evaluator.events / total, f"{queries:,} queries, {rate:,.0f} events/s")
 
     return evaluator.run(log, report, stop)
 
