@@ -172,7 +172,7 @@ def _check_usage(candidates: str, catalogue: Path | None, baselines: tuple[str, 
     if _NONE in baselines and len(set(baselines)) > 1:
         raise click.UsageError(f"--baseline {_NONE} goes with no other")
     if not live and (given := _given("points", "compare_members")):
-        raise click.UsageError(f"{given} goes with --live")
+        raise click.UsageError(f"{given}: only with --live")
 
 
 def _given(*names: str) -> str:
