@@ -30,8 +30,8 @@ from streamrec.kafka.admin import Admin
 from streamrec.kafka.producer import ProduceFailedError, Producer
 from streamrec.kafka.producer import Record as Produced
 from streamrec.local import lag
-from streamrec.local.demo import with_free_ports
 from streamrec.local.lists import Lists
+from streamrec.local.ports import free_port
 from streamrec.local.servers import Server, start_broker, start_redis
 from streamrec.local.services import start_services
 from streamrec.local.supervisor import Child, Say, Supervisor
@@ -127,8 +127,10 @@ class Lockstep(System):
         servers = [supervisor.adopt(start(directory)) for start in (start_broker, start_redis)]
         broker, store = servers
         settings = msgspec.structs.replace(
-            with_free_ports(self._wanted, directory, self._wanted.lookup_port), kafka=broker.address,
-            redis=f"redis://{store.address}/0", max_limit=max(self._wanted.max_limit, self._wanted.list_size), **_PACE,
+            self._wanted, data_dir=str(directory / "data"), lookup_host="127.0.0.1", metrics_host="127.0.0.1",
+            lookup_port=free_port(), worker_metrics_port=free_port(), trainer_metrics_port=free_port(),
+            kafka=broker.address, redis=f"redis://{store.address}/0",
+            max_limit=max(self._wanted.max_limit, self._wanted.list_size), **_PACE,
         )  # fmt: skip
         self._admin = Admin(settings)
         self._admin.create(load())

@@ -14,8 +14,8 @@ import psutil
 import pytest
 
 from streamrec import codecs
-from streamrec.events import Event, JobApplication, JobEvent
-from streamrec.local.lockstep import Lockstep
+from streamrec.events import Event, JobApplication, JobEvent, JobView
+from streamrec.local.lockstep import Lockstep, LockstepError
 from streamrec.settings import Settings
 from streamrec.simulator import World
 from streamrec.topics import topic_of
@@ -100,7 +100,7 @@ def test_the_moment_asked_for_is_the_moment_of_the_list(ran: Ran) -> None:
 
 
 def test_an_event_that_is_lost_on_the_way_is_noticed(ran: Ran) -> None:
-    """The last test here: after it the two are not the same any more."""
+    """After this one the two are not the same any more."""
     live, world, now = ran.live, ran.evaluator.world, ran.log[-1].at
     member = next(item.key for item in reversed(ran.log) if isinstance(item.event, JobEvent))
     job = world.answer(member, now, 1).job_ids[0]
@@ -114,6 +114,38 @@ def test_an_event_that_is_lost_on_the_way_is_noticed(ran: Ran) -> None:
     assert (first.member_id, first.live[0]) == (member, job)
     assert job not in first.offline
     assert f"member {member}, point 1" in str(first)
+
+
+def pid_of(live: Lockstep, name: str) -> int:
+    return next(process.pid for process in live._processes if process.name == name)
+
+
+def view(ran: Ran, member: str) -> JobView:
+    """What somebody new does with an open job, such that it makes an example: not every job served does."""
+    world, now = ran.evaluator.world, ran.log[-1].at
+    views = (
+        JobView(event_id=f"{member}-e", member_id=member, job_id=job, occurred_at=now)
+        for job in world.answer(member, now, 50).job_ids
+    )
+    return next(event for event in views if world.learn(event) is not None)
+
+
+def test_a_stall_says_what_did_not_arrive_and_an_end_who_ended(ran: Ran, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last test here: nothing works after it."""
+    live = ran.live
+    monkeypatch.setattr(live, "_patience_s", 1.0)
+    trainer = pid_of(live, "trainer")
+    os.kill(trainer, signal.SIGSTOP)
+    try:
+        with pytest.raises(
+            LockstepError, match=r"JobView stall-e of stall .*training-examples/0 from \d+ to \d+; what"
+        ):
+            live.take(view(ran, "stall"))
+    finally:
+        os.kill(trainer, signal.SIGCONT)
+    os.kill(pid_of(live, "lookup"), signal.SIGKILL)
+    with pytest.raises(LockstepError, match=r"lookup has ended"):
+        live.take(view(ran, "end"))
 
 
 def csv_log(path: Path, events: int) -> Path:
@@ -131,7 +163,8 @@ def test_ctrl_c_leaves_a_result_and_nothing_else(tmp_path: Path) -> None:
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": str(scratch)}
     ) as process:
         assert process.stderr is not None
-        assert any("queries" in line for line in process.stderr)  # it is at work
+        said = next((line for line in process.stderr if "queries" in line or "Error" in line), "")
+        assert "queries" in said  # it is at work
         children = psutil.Process(process.pid).children(recursive=True)
         assert len(children) >= 5
         process.send_signal(signal.SIGINT)
