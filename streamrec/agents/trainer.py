@@ -68,9 +68,8 @@ class TrainerAgent(OwnerAgent):
         self._model = JobCheck(FEATURE_SET, feature_names())
         self._marks: dict[str, Mark] = {}
         self._next_offset = self._version = 0
-        self._saved_examples = (
-            0  # a model that has learned nothing is none: it would put jobs in the order of their ids
-        )
+        # A model that has learned nothing is not kept: it would put jobs in the order of their ids.
+        self._saved_examples = 0
 
     async def prepare(self, hold: Hold) -> None:
         """Take up the newest snapshot: Redis' own or, if Redis has none, the copy on disk if it is of this very log."""
