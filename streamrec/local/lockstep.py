@@ -39,6 +39,7 @@ from streamrec.ranking.workflow import NO_MODEL
 from streamrec.settings import Settings
 from streamrec.stores.keys import MODEL_SLOT, Keys
 from streamrec.topics import DEAD_LETTERS, JOB_ACTIVITY, TRAINING_EXAMPLES, load, topic_of
+from streamrec.training.measures import CUT
 from streamrec.training.system import Listed, Record, System
 
 PATIENCE_S: Final = 30.0  # for one record; it takes tens of milliseconds
@@ -130,7 +131,7 @@ class Lockstep(System):
             self._wanted, data_dir=str(directory / "data"), lookup_host="127.0.0.1", metrics_host="127.0.0.1",
             lookup_port=free_port(), worker_metrics_port=free_port(), trainer_metrics_port=free_port(),
             kafka=broker.address, redis=f"redis://{store.address}/0",
-            max_limit=max(self._wanted.max_limit, self._wanted.list_size), **_PACE,
+            max_limit=max(self._wanted.max_limit, CUT), **_PACE,
         )  # fmt: skip
         self._admin = Admin(settings)
         self._admin.create(load())
@@ -207,7 +208,7 @@ class Lockstep(System):
         self._sent = {}
         ends = self._admin.told_ends(self._derived)
         if ends.pop((DEAD_LETTERS, 0)):
-            raise self._error(f"{self._what()} became a dead letter; the worker does not take what the log holds")
+            raise self._error(f"{self._what()} became a dead letter (is it more than `clock_skew_ms` in the future?)")
         self._reach(ends)
         self._wait(self._read, lambda: f"the worker and the lookup to take up what {self._what()} changed")
         self._under_way, self._event = False, None
