@@ -80,6 +80,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_events: int = 1000  # in one POST /v1/events
     max_rank_jobs: int = 1000  # in one POST /v1/rank
     max_limit: int = 100  # jobs a page
+    time_travel: bool = False  # whether lists may be asked for as of another moment (`at`): for evaluation only
 
     # Metrics.
     metrics_host: str = "127.0.0.1"

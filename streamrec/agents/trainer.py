@@ -37,7 +37,7 @@ from streamrec.models.job_check import JobCheck
 from streamrec.models.measures import DATA
 from streamrec.models.snapshot import LearnedPosition, OtherModelError, Snapshot, UnreadableSnapshotError
 from streamrec.settings import Settings
-from streamrec.stores.base import FencedError, Put, StoreUnavailableError
+from streamrec.stores.base import Append, FencedError, Put, StoreUnavailableError, Write
 from streamrec.stores.keys import MODEL_SLOT, Keys
 from streamrec.stores.positions import Mark, Position
 from streamrec.stores.redis import RedisStore
@@ -47,6 +47,7 @@ log = logging.getLogger(__name__)
 TOPIC: Final = "training-examples"
 _BREATHE_EVERY: Final = 64  # examples learned between two chances for the rest of the process
 _MEASURE_EVERY_S: Final = 1.0  # the figures of all surfaces take a millisecond
+_CHANGES_KEPT: Final = 1000  # as `agents.jobs.CHANGES_KEPT`: an hour of snapshots
 CODE_VERSION: Final = importlib.metadata.version("streamrec")
 
 
@@ -68,7 +69,8 @@ class TrainerAgent(OwnerAgent):
         self._model = JobCheck(FEATURE_SET, feature_names())
         self._marks: dict[str, Mark] = {}
         self._next_offset = self._version = 0
-        self._saved_examples = -1
+        # A model that has learned nothing is not kept: it would put jobs in the order of their ids.
+        self._saved_examples = 0
 
     async def prepare(self, hold: Hold) -> None:
         """Take up the newest snapshot: Redis' own or, if Redis has none, the copy on disk if it is of this very log."""
@@ -152,9 +154,10 @@ class TrainerAgent(OwnerAgent):
                 packed = snapshots.pack(taken)
                 FAULTS.reach("before-commit", TOPIC)
                 version = str(self._version + 1).encode()
-                writes = [
+                writes: list[Write] = [
                     Put(self._keys.model(JobCheck.name), packed),
                     Put(self._keys.model_version(JobCheck.name), version),
+                    Append(self._keys.changes(MODEL_SLOT), version, _CHANGES_KEPT),
                 ]
                 await hold.commit(writes, (TOPIC, self._next_offset), {})
                 FAULTS.reach("after-commit", TOPIC)

@@ -33,13 +33,18 @@ class Lists:
         self.took_s: deque[float] = deque(maxlen=_KEPT)
         self.first: tuple[float, dict[str, Any]] | None = None
 
-    def ask(self, member_id: str, limit: int) -> dict[str, Any] | None:
-        """The answer, untracked (nobody sees it), or None when none came; after a failure it is None for a second."""
+    def ask(self, member_id: str, limit: int, at: int | None = None) -> dict[str, Any] | None:
+        """The answer, untracked (nobody sees it), or None when none came; after a failure it is None for a second.
+
+        `at` asks for the list as of that moment (ms), of a service that allows it.
+        """
         if time.monotonic() < self._quiet_until:
             return None
         began = time.perf_counter()
+        moment = "" if at is None else f"&at={at}"
+        path = f"/v1/members/{quote(member_id, safe='')}/recommendations?limit={limit}&track=false{moment}"
         try:
-            answer = self._get(f"/v1/members/{quote(member_id, safe='')}/recommendations?limit={limit}&track=false")
+            answer = self._get(path)
         except (OSError, http.client.HTTPException, ValueError):
             answer = None
         if answer is None:

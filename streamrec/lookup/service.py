@@ -119,25 +119,25 @@ class Service:
             return TABLE_LOADING
         return TABLE_STALE if self.clock_ms() - self.serving.current_at > _STALE_MS else None
 
-    def rank(self, inputs: Inputs, filters: Filters) -> tuple[RankedList, Ranked]:
-        """Rank all jobs now. For members of whom nothing is known, lists are shared for a second."""
-        if inputs.state.version or inputs.network.version or not self.serving.loaded:
-            return self._rank(inputs, filters), "now"
+    def rank(self, inputs: Inputs, filters: Filters, at: int | None = None) -> tuple[RankedList, Ranked]:
+        """Rank all jobs now, or as of `at` (ms). For members of whom nothing is known, lists of now are shared for a second."""
+        if at is not None or inputs.state.version or inputs.network.version or not self.serving.loaded:
+            return self._rank(inputs, filters, at), "now"
         now = time.monotonic()
         made_at, ranked = self._anyone.get(filters, (float("-inf"), None))
         if ranked is not None and now - made_at < _ANYONE_S:
             return ranked, "cached"
-        ranked = self._rank(inputs, filters)
+        ranked = self._rank(inputs, filters, None)
         if len(self._anyone) >= _ANYONE:
             self._anyone.clear()
         self._anyone[filters] = now, ranked
         return ranked, "now"
 
-    def _rank(self, inputs: Inputs, filters: Filters) -> RankedList:
+    def _rank(self, inputs: Inputs, filters: Filters, at: int | None) -> RankedList:
         serving, settings = self.serving, self.settings
         ranked = rank(
-            inputs.state, inputs.neighbours, serving.table, serving.scorer, self.clock_ms(), size=settings.list_size,
-            filters=filters, viewed_again_after_ms=settings.viewed_again_after_ms,
+            inputs.state, inputs.neighbours, serving.table, serving.scorer, self.clock_ms() if at is None else at,
+            size=settings.list_size, filters=filters, viewed_again_after_ms=settings.viewed_again_after_ms,
             without_posting=serving.without_posting, network=inputs.network,
         )  # fmt: skip
 

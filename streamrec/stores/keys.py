@@ -87,7 +87,10 @@ class Keys(msgspec.Struct, frozen=True):
         return [f"j{number}" for number in range(self.partitions)]
 
     def changes(self, slot: str) -> str:
-        """Stream of a job slot: one entry a transaction, the MessagePack list of the job ids that it changed."""
+        """Stream of a job slot: one entry a transaction, the MessagePack list of the job ids that it changed.
+
+        Of the model's slot: one entry a snapshot, its version.
+        """
         return f"{self.namespace}:{{{slot}}}:changes"
 
     def positions(self, slot: str) -> str:

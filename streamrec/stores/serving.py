@@ -1,7 +1,12 @@
 """The reading shell that the lookup and the worker share: all jobs in a table, the newest model, one member's values.
 
 The table is loaded by one scan and then follows the `changes` streams of the job slots. Whatever was written between
-the noting of the streams' ends and the scan is read twice, which does no harm; nothing is missed.
+the noting of the streams' ends and the scan is read twice, which does no harm; nothing is missed. The model's slot has
+such a stream, too, so that a new model is taken up as soon as it is there; a trainer of an older version does not write
+it, so the model is also asked for twice a second.
+
+While nothing new is to be read, a process is blocked in XREAD; it is not between the arrival of a change and its having
+been taken up. `local.lockstep` counts on that.
 """
 
 import asyncio
@@ -27,14 +32,14 @@ from streamrec.ranking.ranked import unpack as unpack_list
 from streamrec.ranking.workflow import recent_ids
 from streamrec.settings import Settings
 from streamrec.stores.base import Store, StoreUnavailableError, TruncatedError
-from streamrec.stores.keys import Keys
+from streamrec.stores.keys import MODEL_SLOT, Keys
 
 MODEL: Final = "job_check"
 UNREADABLE_STATE: Final = "unreadable_state"
 
 _READ: Final = 500  # keys a round trip
 _SLICE_S: Final = 0.003  # the event loop gets its turn after so much work of ours
-_WAIT_MS: Final = 500  # for changes; bounds how late a new model is seen, too
+_WAIT_MS: Final = 500  # for changes; bounds how late a model is seen that was not announced, too
 _MODEL_EVERY_S: Final = 0.5
 _COUNT_EVERY_S: Final = 5.0
 _MORE: Final = 500  # entries of one stream in one answer: there may be more that were not in it
@@ -109,6 +114,7 @@ class Serving:
         self.current_at = 0
         self._stale = True  # the table must be loaded (anew)
         self._after: dict[str, str] = {}
+        self._releases = keys.changes(MODEL_SLOT)
         self._model_version: bytes | None = None
         self._model_polled = self._counted = float("-inf")
         self._complained: set[str] = set()
@@ -127,7 +133,7 @@ class Serving:
         StoreUnavailableError
             The store did not answer; what was loaded before is unchanged.
         """
-        after = await self.store.tail([self.keys.changes(slot) for slot in self.keys.job_slots()])
+        after = await self.store.tail([self.keys.changes(slot) for slot in (*self.keys.job_slots(), MODEL_SLOT)])
         began = self.clock_ms()
         found = await self.store.scan(self.keys.jobs_pattern())
         table = JobTable(max(1024, len(found)))
@@ -245,7 +251,11 @@ class Serving:
         began = time.monotonic()
         turns = _Turns()
         changed: dict[str, None] = {}
+        released = False
         for entry in entries:
+            if entry.key == self._releases:
+                released = True
+                continue
             try:
                 changed.update(dict.fromkeys(_changed_ids.decode(entry.value)))
             except msgspec.MsgspecError as error:
@@ -253,6 +263,8 @@ class Serving:
             if turns.over:
                 await turns.rest()
         await self._read_jobs(self.table, changed)
+        if released:
+            await self._poll_model()
         # Only now: if a read failed, the same entries come again.
         self._after.update({entry.key: entry.id for entry in entries})
         if max(Counter(entry.key for entry in entries).values()) < _MORE:

@@ -13,7 +13,6 @@ from streamrec.events import (
     Event,
     JobEvent,
     JobPosting,
-    MemberProfile,
     NetworkEntry,
     TrainingExample,
 )
@@ -36,13 +35,12 @@ from streamrec.ranking.examples import example, is_positive
 from streamrec.ranking.ranked import RankedList
 from streamrec.ranking.workflow import rank, recent_ids
 from streamrec.settings import Settings
+from streamrec.training.system import Listed, Record, System
 
 SOURCE_ID: Final = "offline"  # in place of a topic's id
 
-Record = JobEvent | Connection | MemberProfile | JobPosting
 
-
-class Offline:
+class Offline(System):
     """Members, jobs and the model, as of the last record taken.
 
     Parameters
@@ -89,6 +87,11 @@ class Offline:
             size=self.settings.list_size, viewed_again_after_ms=self.settings.viewed_again_after_ms,
             without_posting=self.without_posting, network=self.networks.get(member_id), view=self.view_of(member_id, now),
         )  # fmt: skip
+
+    def answer(self, member_id: str, now: int, size: int) -> Listed:
+        """See `System.answer`."""
+        ranked = self.rank(member_id, now)
+        return Listed(ranked.job_ids[:size], ranked.scores[:size])
 
     def state_of(self, member_id: str) -> MemberState:
         """State of a member; a fresh one of an unknown member."""
@@ -146,15 +149,15 @@ class Offline:
             network = self.networks.setdefault(event.member_id, Network())
             self._tell(fold_own(network, profile, event, effects))
 
-    def take(self, event: Record) -> None:
-        """Learn from a record, then fold it; a duplicate changes nothing."""
-        if isinstance(event, Event):
-            state = self.members.get(event.member_id)
-            if state is not None and is_duplicate(state, event.event_id):
+    def take(self, record: Record) -> None:
+        """See `System.take`."""
+        if isinstance(record, Event):
+            state = self.members.get(record.member_id)
+            if state is not None and is_duplicate(state, record.event_id):
                 return
-            if isinstance(event, JobEvent) and is_positive(event):
-                self.learn(event)
-        self.fold(event)
+            if isinstance(record, JobEvent) and is_positive(record):
+                self.learn(record)
+        self.fold(record)
 
     def _apply(self, index: int, effect: Effect) -> None:
         entry = ActivityEntry(

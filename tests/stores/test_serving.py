@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import msgspec
 import pytest
+import redis
 from prometheus_client import REGISTRY
 
 from streamrec.events import Action, JobPosting
@@ -22,8 +23,9 @@ from streamrec.models.job_check import JobCheck
 from streamrec.ranking import ranked
 from streamrec.ranking.ranked import RankedList
 from streamrec.settings import Settings
+from streamrec.stores import serving as serving_module
 from streamrec.stores.base import Append, Delete, Put, Store, StoreUnavailableError, Write
-from streamrec.stores.keys import Keys
+from streamrec.stores.keys import MODEL_SLOT, Keys
 from streamrec.stores.memory import MemoryStore
 from streamrec.stores.redis import RedisStore
 from streamrec.stores.serving import MODEL, UNREADABLE_STATE, Serving
@@ -249,6 +251,43 @@ async def test_an_unreadable_job_is_counted_and_passed_over(
         await until(lambda: versions(serving) == {"a": 1, "b": 1, "odd": 2})
     assert counted("streamrec_unreadable_values_total", kind="JobState") == before + 3
     assert caplog.text.count("a stored JobState is unreadable") == 1
+
+
+async def test_a_model_that_is_announced_is_taken_up_without_being_asked_for(
+    store: Store, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving_module, "_MODEL_EVERY_S", 1e9)
+    serving = reading(store, keys)
+    async with following(serving):
+        await until(lambda: serving.loaded)
+        for version in (1, 2, 3):
+            await release(store, keys, version, model_of(version))
+            await store.put([Append(keys.changes(MODEL_SLOT), str(version).encode(), 1000)])
+            await until(lambda wanted=version: model_version(serving) == wanted, patience_s=3)  # type: ignore[misc]
+
+
+@pytest.mark.servers
+async def test_who_waits_for_changes_has_taken_up_all_of_them(redis_server: Server, keys: Keys) -> None:
+    # What `local.lockstep` counts on.
+    store = RedisStore(f"redis://{redis_server.address}/0", keys)
+    serving = reading(store, keys)
+    watch = redis.Redis.from_url(f"redis://{redis_server.address}/0", protocol=2)
+
+    def waits() -> bool:
+        return any(client["cmd"] == "xread" and "b" in client["flags"] for client in watch.client_list())
+
+    async with following(serving):
+        await until(lambda: serving.loaded)
+        for version in range(1, 60):
+            await commit(store, keys, *((f"j{number}", job(f"j{number}", version=version)) for number in range(8)))
+            if version % 3 == 0:
+                await release(store, keys, version, model_of(version))
+                await store.put([Append(keys.changes(MODEL_SLOT), str(version).encode(), 1000)])
+            await until(waits)
+            assert versions(serving) == {f"j{number}": version for number in range(8)}
+            assert (model_version(serving) or 0) == version // 3 * 3
+    watch.close()
+    await store.close()
 
 
 async def test_the_newest_model_is_taken_up(store: Store, keys: Keys) -> None:
