@@ -8,7 +8,9 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from streamrec.local.picture import TOP, Item, Picture, Watched, count, milliseconds, number, percent
+from streamrec.local.figures import count, milliseconds, number, percent
+from streamrec.local.judgement import Judgement, sparkline
+from streamrec.local.picture import Item, Picture, Watched
 
 
 def _figures(title: str, rows: Sequence[tuple[str, str]]) -> Panel:
@@ -55,6 +57,21 @@ def _watched(watched: Watched | None) -> Panel:
     )
 
 
+def _judgement(judgement: Judgement) -> Panel:
+    table = Table.grid(padding=(0, 1), expand=True)
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(style="green", no_wrap=True)
+    table.add_column(justify="right", no_wrap=True, style="bold")
+    table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+    for row in judgement.rows:
+        table.add_row(row.name, sparkline(row.course), row.now, row.beside)
+    if not judgement.rows:
+        table.add_row("waiting for the first lists …")
+    return Panel(
+        table, title="How good the lists are", title_align="left", box=box.ROUNDED, border_style="dim", padding=(0, 1)
+    )
+
+
 def _better(value: float | None, reference: float | None) -> str:
     return "" if value is None or reference is None or value >= reference else " ✓"
 
@@ -81,13 +98,12 @@ def draw(picture: Picture, watched: Watched | None, links: Sequence[tuple[str, s
         ("learned, age", f"{picture.examples:,}, {milliseconds(picture.model_age_s)}"),
     ])  # fmt: skip
     answers = _figures("Answers", [
-        (f"hit rate @{TOP}", percent(picture.rate_of(picture.hits))),
-        ("by popularity", percent(picture.rate_of(picture.popular_hits))),
         ("lists answered", f"{picture.answered:,}"),
+        ("degraded", f"{picture.degraded:,}"),
         ("took p50, p99", f"{milliseconds(picture.answer_p50_s)}, {milliseconds(picture.answer_p99_s)}"),
     ])  # fmt: skip
     panels = Table.grid(expand=True)
     for _ in range(3):
         panels.add_column(ratio=1)
     panels.add_row(events, model, answers)
-    return Group(head, urls, panels, _watched(watched))
+    return Group(head, urls, panels, _judgement(picture.judgement), _watched(watched))
