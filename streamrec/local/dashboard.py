@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from streamrec.local.figures import count, milliseconds, number, percent
-from streamrec.local.judgement import Judgement, sparkline
+from streamrec.local.judgement import COURSE, Judgement, sparkline
 from streamrec.local.picture import Item, Picture, Watched
 
 
@@ -51,7 +51,7 @@ def _watched(watched: Watched | None) -> Panel:
         )  # Text: a title is no markup
         table.add_row(str(rank), _moved(item), *words)
     did = Text("did: " + ("  ·  ".join(watched.deeds) or "nothing yet"), no_wrap=True, overflow="ellipsis")
-    title = Text(f"List of {watched.member_id} ({watched.about}), changed {watched.changes} times")
+    title = Text(f"List of {watched.member_id}, changed {watched.changes} times: {watched.about}")
     return Panel(
         Group(did, table), title=title, title_align="left", box=box.ROUNDED, border_style="cyan", padding=(0, 1)
     )
@@ -60,7 +60,7 @@ def _watched(watched: Watched | None) -> Panel:
 def _judgement(judgement: Judgement) -> Panel:
     table = Table.grid(padding=(0, 1), expand=True)
     table.add_column(style="dim", no_wrap=True)
-    table.add_column(style="green", no_wrap=True)
+    table.add_column(style="green", no_wrap=True, width=COURSE if any(row.course for row in judgement.rows) else 0)
     table.add_column(justify="right", no_wrap=True, style="bold")
     table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
     for row in judgement.rows:
@@ -70,6 +70,10 @@ def _judgement(judgement: Judgement) -> Panel:
     return Panel(
         table, title="How good the lists are", title_align="left", box=box.ROUNDED, border_style="dim", padding=(0, 1)
     )
+
+
+def _times(p50_s: float | None, p99_s: float | None) -> str:
+    return f"{milliseconds(p50_s)}, {milliseconds(p99_s)}"
 
 
 def _better(value: float | None, reference: float | None) -> str:
@@ -87,20 +91,21 @@ def draw(picture: Picture, watched: Watched | None, links: Sequence[tuple[str, s
     urls.no_wrap, urls.overflow = False, "fold"
     events = _figures("Events", [
         ("sent", f"{picture.sent:,}  {picture.sent_rate:,.0f}/s"),
-        ("processed", f"{picture.processed:,}  {picture.processed_rate:,.0f}/s"),
+        ("done", f"{picture.processed:,}"),
         ("lag", count(picture.lag)),
-        ("fresh p50, p99", f"{milliseconds(picture.freshness_p50_s)}, {milliseconds(picture.freshness_p99_s)}"),
+        ("fresh", _times(picture.freshness_p50_s, picture.freshness_p99_s)),
     ])  # fmt: skip
     model = _figures("Model", [
         ("log loss", number(picture.log_loss) + _better(picture.log_loss, picture.constant_log_loss)),
-        ("best constant", number(picture.constant_log_loss)),
+        ("constant", number(picture.constant_log_loss)),
         ("AUC", number(picture.auc)),
-        ("learned, age", f"{picture.examples:,}, {milliseconds(picture.model_age_s)}"),
+        ("learned", f"{picture.examples:,}"),
     ])  # fmt: skip
     answers = _figures("Answers", [
-        ("lists answered", f"{picture.answered:,}"),
+        ("lists", f"{picture.answered:,}"),
         ("degraded", f"{picture.degraded:,}"),
-        ("took p50, p99", f"{milliseconds(picture.answer_p50_s)}, {milliseconds(picture.answer_p99_s)}"),
+        ("took", _times(picture.answer_p50_s, picture.answer_p99_s)),
+        ("first", milliseconds(picture.first_list_s)),
     ])  # fmt: skip
     panels = Table.grid(expand=True)
     for _ in range(3):

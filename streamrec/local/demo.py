@@ -17,7 +17,7 @@ from streamrec.local.picture import Picture, summary
 from streamrec.local.ports import free_port
 from streamrec.local.screen import Screen
 from streamrec.local.servers import Server, start_broker, start_redis
-from streamrec.local.services import start_services
+from streamrec.local.services import SERVICES, start_services
 from streamrec.local.signals import StopSignals
 from streamrec.local.supervisor import Supervisor
 from streamrec.settings import Settings
@@ -126,12 +126,14 @@ class Demo:
             broker, redis = servers
             settings = msgspec.structs.replace(settings, kafka=broker.address, redis=f"redis://{redis.address}/0")
             Admin(settings).create(load())
-            start_services(supervisor, settings)
             feed = self._make_feed(settings)
+            start_services(supervisor, settings, [name for name in SERVICES if name not in feed.late])
             observer = Observer(settings, feed, Lists(settings.lookup_host, settings.lookup_port), self._started)
             feed.start()
             observer.start()
-            trouble = self._watch(stop, supervisor, servers, observer)
+            trouble = self._watch(
+                stop, supervisor, servers, observer, lambda: start_services(supervisor, settings, feed.late)
+            )
             return self._finish(stop, supervisor, observer, directory, trouble)
 
     def _kill(self, supervisor: Supervisor) -> None:
@@ -147,11 +149,19 @@ class Demo:
         self._screen.say("Ctrl-C ends it; a second Ctrl-C at once.")
 
     def _watch(
-        self, stop: StopSignals, supervisor: Supervisor, servers: list[Server], observer: Observer
+        self,
+        stop: StopSignals,
+        supervisor: Supervisor,
+        servers: list[Server],
+        observer: Observer,
+        start_late: Callable[[], object],
     ) -> str | None:
         """Show until it is over; what went wrong, if anything did."""
-        feed, greeted = observer.feed, False
+        feed, greeted, complete = observer.feed, False, False
         while not stop.wait(_TICK_S):
+            if feed.began_at and not complete:
+                complete = True
+                start_late()
             supervisor.check()
             if not greeted and (greeting := observer.greeting()) is not None:
                 greeted = True

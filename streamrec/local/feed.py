@@ -2,7 +2,7 @@
 
 import threading
 from abc import ABC, abstractmethod
-from typing import Final
+from typing import ClassVar, Final
 
 from streamrec.local.judgement import Judgement
 from streamrec.local.lists import Answers
@@ -22,6 +22,8 @@ class Feed(threading.Thread, ABC):
 
     Attributes
     ----------
+    late
+        Services that are to be started only when events come, so that one sees what the lists are without them.
     people
         Who the members are, and what they did.
     sent
@@ -33,6 +35,8 @@ class Feed(threading.Thread, ABC):
     failure
         What ended the thread before its time, else None.
     """
+
+    late: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, answers: Answers) -> None:
         super().__init__(name="feed", daemon=True)

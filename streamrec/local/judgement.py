@@ -5,13 +5,14 @@ from typing import Any, Final
 
 import msgspec
 
+COURSE: Final = 24  # steps at most
 _BARS: Final = "▁▂▃▄▅▆▇█"
 
 
 class Row(msgspec.Struct, frozen=True):
     """One figure: what it is now, what is to be seen beside it, and its course over the whole time in equal steps.
 
-    In the course None stands for a step in which there was nothing to say.
+    There are `COURSE` steps at most; None stands for a step in which there was nothing to say.
     """
 
     name: str

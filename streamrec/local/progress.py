@@ -6,13 +6,12 @@ from typing import Any, Final
 import msgspec
 
 from streamrec.local.figures import number, percent
-from streamrec.local.judgement import Judgement, Row
+from streamrec.local.judgement import COURSE, Judgement, Row
 from streamrec.local.scrape import Samples
 from streamrec.simulator.tally import Tally
 
 FIRST: Final = 50  # lists that count as the first ones
 RECENT_S: Final = 10.0
-_STEPS: Final = 24  # of a course
 _STEP_S: Final = 1.0  # at the beginning; twice as long whenever there would be too many
 
 
@@ -57,7 +56,7 @@ class Progress:
     @property
     def recent(self) -> Tally:
         """Of the last seconds."""
-        return self._tally - self._lately[0][1] if self._lately else Tally()
+        return self._tally - (self._lately[0][1] if self._lately else Tally())
 
     def note(self, at_s: float, tally: Tally, calibration_error: float | None) -> None:
         """Take in a reading: the time, all lists so far, and what the trainer says of the served probabilities.
@@ -68,11 +67,12 @@ class Progress:
             return
         if self._began_at is None:
             self._began_at = at_s
+            self._lately.append((at_s, Tally()))
         place = int((at_s - self._began_at) / self.step_s)
         while len(self.steps) <= place:
             self.steps.append(Step())
         self.steps[-1] = self.steps[-1].join(Step(tally - self._tally, calibration_error))
-        if len(self.steps) > _STEPS:
+        if len(self.steps) > COURSE:
             self.steps = [
                 one.join(other) for one, other in zip(self.steps[::2], [*self.steps[1::2], Step()], strict=False)
             ]
@@ -108,7 +108,7 @@ class Progress:
             summary=(
                 ("hit rate", f"{hits} of the last lists had a job that was checked, of the first ones {first_hits}"),
                 ("worth", f"{worth} checks of a list to be expected by the truth, at first {first_worth}; popularity {popular}"),
-                ("p_check", f"{said} of the last jobs shown foretold, {checked} checked; calibration error {number(error)}, {verdict}"),
+                ("p_check", f"{said} foretold of the last jobs shown, {checked} checked; {verdict}, error {number(error)}"),
             ),
             figures=self._figures(first, recent, error, calibrated),
         )  # fmt: skip

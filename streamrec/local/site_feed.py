@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Iterable
-from typing import Final
+from typing import ClassVar, Final
 
 import msgspec
 
@@ -61,6 +61,8 @@ class SiteFeed(Feed):
     rate
         Events a second, about.
     """
+
+    late: ClassVar[tuple[str, ...]] = ("trainer",)
 
     def __init__(self, settings: Settings, *, seed: int, members: int, jobs: int, rate: float) -> None:
         super().__init__(Answers())
