@@ -98,7 +98,7 @@ def demo(
     instead of half an hour. So the lists become better while you watch, and P(checked) becomes true. Shown are
 
     \b
-      hit rate           lists of which a job was checked: lately, and of the first fifty lists
+      hit rate           lists of which a job was checked: lately, and of the first 150 lists
       checks a list      to be expected by what the members really want, which only the site knows: no luck in it;
                          beside it lists of the most popular jobs for the same members
       p_check            its mean over the jobs shown lately, beside the share of them that was checked

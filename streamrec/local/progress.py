@@ -10,7 +10,7 @@ from streamrec.local.judgement import COURSE, Judgement, Row
 from streamrec.local.scrape import Samples
 from streamrec.simulator.tally import Tally
 
-FIRST: Final = 50  # lists that count as the first ones
+FIRST: Final = 150  # lists that count as the first ones
 RECENT_S: Final = 10.0
 _STEP_S: Final = 1.0  # at the beginning; twice as long whenever there would be too many
 
@@ -42,7 +42,7 @@ class Progress:
     >>> for second in range(60):
     ...     progress.note(second, Tally(lists=100 * second, hits=second * second), None)
     >>> progress.first.hit_rate, progress.recent.hit_rate, len(progress.steps), progress.step_s
-    (0.01, 1.08, 15, 4.0)
+    (0.02, 1.08, 15, 4.0)
     """
 
     def __init__(self) -> None:
@@ -98,7 +98,7 @@ class Progress:
         return Judgement(
             rows=(
                 Row("hit rate", hits, f"first {first_hits}", tuple(step.tally.hit_rate for step in steps)),
-                Row("checks a list", worth, f"first {first_worth}, most popular {popular}",
+                Row("checks a list", worth, f"first {first_worth}, popular {popular}",
                     tuple(step.tally.worth for step in steps)),
                 Row("p_check", said, f"checked {checked}", tuple(step.tally.mean_p_check for step in steps)),
                 Row("calibration error", number(error), verdict, tuple(step.calibration_error for step in steps)),

@@ -27,13 +27,14 @@ _WINDOW_S: Final = 6.0
 _PAGE_S: Final = 30.0  # of the site's time, until a page has been looked through
 _SLOWDOWN: Final = 10.0  # the site's time goes so much slower, about, once lists are good and more comes of each
 _IDLE_S: Final = 1.0
+_SHOWN_KEPT: Final = 50  # lists of a member: a whole session passes within the window
 
 
 def hurried(settings: Settings, members: int, rate: float) -> Settings:
     """`settings` for a site whose days pass in minutes: what is shown and not checked becomes a negative sooner.
 
-    A list is closed when it has been looked through with time to spare; nothing is late on one machine. What is shorter
-    already stays as it is.
+    A list is closed when it has been looked through with time to spare; nothing is late on one machine. A window that is
+    shorter already stays as it is.
 
     Examples
     --------
@@ -45,7 +46,7 @@ def hurried(settings: Settings, members: int, rate: float) -> Settings:
     window_s = max(_WINDOW_S, _SLOWDOWN * _PAGE_S / compression)
     return msgspec.structs.replace(
         settings, label_window_s=min(settings.label_window_s, window_s),
-        idle_watermark_s=min(settings.idle_watermark_s, _IDLE_S),
+        idle_watermark_s=min(settings.idle_watermark_s, _IDLE_S), shown_kept=max(settings.shown_kept, _SHOWN_KEPT),
     )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ def of(lists: int, hits: int = 0, **others: float) -> Tally:
 def test_the_first_lists_stay_the_first_and_recent_ones_are_of_the_last_seconds() -> None:
     progress = Progress()
     total = Tally()
-    for second in range(100):  # ten lists a second: of the first thirty seconds one in ten is a hit, then nine in ten
+    for second in range(100):  # ten lists a second: for thirty seconds one in ten is a hit, then nine in ten
         total += of(10, 1 if second < 30 else 9)
         progress.note(float(second), total, None)
     assert progress.first is not None
@@ -55,13 +55,13 @@ def test_a_time_without_lists_is_a_gap_and_changes_nothing() -> None:
 
 def test_it_is_told_in_words_and_figures_that_agree() -> None:
     progress = Progress()
-    progress.note(0.0, of(100, 20, expected=40.0, popular_expected=10.0), None)
-    later = of(300, 200, expected=440.0, popular_expected=60.0, foretold=30.0, foretold_shown=200, foretold_checked=20)
+    progress.note(0.0, of(200, 40, expected=80.0, popular_expected=20.0), None)
+    later = of(400, 220, expected=480.0, popular_expected=70.0, foretold=30.0, foretold_shown=200, foretold_checked=20)
     progress.note(15.0, later, 0.125)
     told = progress.judge(TRAINER)
     assert {row.name: (row.now, row.beside) for row in told.rows} == {
         "hit rate": ("90.0 %", "first 20.0 %"),
-        "checks a list": ("2.00", "first 0.40, most popular 0.25"),
+        "checks a list": ("2.00", "first 0.40, popular 0.25"),
         "p_check": ("15.0 %", "checked 10.0 %"),
         "calibration error": ("0.125", "calibrated"),
     }

@@ -171,6 +171,6 @@ class Gone(Handler):
 
 
 def test_what_is_short_already_stays() -> None:
-    settings = Settings(label_window_s=2.0, idle_watermark_s=0.5)
+    settings = Settings(label_window_s=2.0, idle_watermark_s=0.5, shown_kept=60)
     assert hurried(settings, members=100, rate=1000.0) == settings
     assert hurried(Settings(), members=10_000, rate=0.01).label_window_s == Settings().label_window_s
