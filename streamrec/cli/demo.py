@@ -101,8 +101,8 @@ def demo(
       hit rate           lists of which a job was checked: lately, and of the first 150 lists
       checks a list      to be expected by what the members really want, which only the site knows: no luck in it;
                          beside it lists of the most popular jobs for the same members
-      p_check            its mean over the jobs shown lately, beside the share of them that was checked
-      calibration error  how far these two are apart in groups of like p_check, as the trainer measures it
+      p_check is off     by so much: its mean over the jobs shown lately, against the share of them that was checked
+      calibration error  the same in groups of like p_check over a minute or so, as the trainer measures it
 
     With --replay a log is fed instead. Its hit rate is measured beforehand: now and then, before a member's first
     action on a job is sent, the API is asked for that member's list, and the job is among its first ten or not.

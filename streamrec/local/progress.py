@@ -26,12 +26,6 @@ class Step(msgspec.Struct, frozen=True):
         error = self.calibration_error if later.calibration_error is None else later.calibration_error
         return Step(self.tally + later.tally, error)
 
-    @property
-    def gap(self) -> float | None:
-        """How far the mean `p_check` of the shown jobs was from the share of them that was checked."""
-        said, checked = self.tally.mean_p_check, self.tally.check_rate
-        return None if said is None or checked is None else abs(said - checked)
-
 
 class Progress:
     """Told the tally of a whole run again and again; keeps a few figures, however long it goes on.
@@ -100,7 +94,8 @@ class Progress:
                 Row("hit rate", hits, f"first {first_hits}", tuple(step.tally.hit_rate for step in steps)),
                 Row("checks a list", worth, f"first {first_worth}, popular {popular}",
                     tuple(step.tally.worth for step in steps)),
-                Row("p_check", said, f"checked {checked}", tuple(step.tally.mean_p_check for step in steps)),
+                Row("p_check is off", percent(_gap(recent)), f"says {said}, is {checked}",
+                    tuple(_gap(step.tally) for step in steps)),
                 Row("calibration error", number(error), verdict, tuple(step.calibration_error for step in steps)),
             ),
             words=f"hit rate {hits} (first {first_hits})  checks a list {worth} (first {first_worth}, popularity {popular})  "
@@ -130,6 +125,12 @@ class Progress:
                 for step in self.steps
             ],
         }  # fmt: skip
+
+
+def _gap(tally: Tally) -> float | None:
+    """How far the mean `p_check` of the shown jobs was from the share of them that was checked."""
+    said, checked = tally.mean_p_check, tally.check_rate
+    return None if said is None or checked is None else abs(said - checked)
 
 
 def calibration_error(trainer: Samples) -> float | None:

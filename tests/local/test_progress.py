@@ -62,7 +62,7 @@ def test_it_is_told_in_words_and_figures_that_agree() -> None:
     assert {row.name: (row.now, row.beside) for row in told.rows} == {
         "hit rate": ("90.0 %", "first 20.0 %"),
         "checks a list": ("2.00", "first 0.40, popular 0.25"),
-        "p_check": ("15.0 %", "checked 10.0 %"),
+        "p_check is off": ("5.0 %", "says 15.0 %, is 10.0 %"),
         "calibration error": ("0.125", "calibrated"),
     }
     assert all(len(row.course) == 16 for row in told.rows)
