@@ -19,17 +19,17 @@ from streamrec.local.site_feed import SiteFeed, hurried
 from streamrec.settings import Settings
 
 pytestmark = pytest.mark.servers
-MEMBERS, JOBS = 200, 60
+MEMBERS, JOBS, PAGE = 200, 1000, 20
 
 
 class Service(ThreadingHTTPServer):
-    """Answers with the first jobs of the site once it is `open`; counts who asked before."""
+    """Answers with other jobs each time, if it is `open`, else with none; `tracked` has an entry a question."""
 
     daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.open = True
+        self.open, self.down = True, False
         self.tracked: list[bool] = []
 
 
@@ -38,8 +38,13 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
+        if self.server.down:
+            self.send_error(503)
+            return
         self.server.tracked.append("track=true" in self.path)
-        items = [{"job_id": f"job-{number}", "p_check": 0.25} for number in range(20 if self.server.open else 0)]
+        first = PAGE * len(self.server.tracked)
+        jobs = range(first, first + PAGE) if self.server.open else ()
+        items = [{"job_id": f"job-{number % JOBS}", "p_check": 0.25} for number in jobs]
         body = {"request_id": f"r{len(self.server.tracked)}", "items": items, "next_cursor": None, "degraded": None}
         content = json.dumps(body).encode()
         self.send_response(200)
@@ -102,11 +107,11 @@ def test_members_come_when_somebody_reads_and_what_was_there_before_is_in_the_li
     before = counts(kafka)
     service.open = False
     feed = start()
-    wait_for(lambda: feed.sent > MEMBERS + JOBS, "what was there before")
-    assert not service.tracked
+    wait_for(lambda: feed._run.summary.setup_seconds > 0, "what was there before")
+    assert feed.sent > MEMBERS + JOBS
     feed.begin()
-    time.sleep(0.3)  # it does not ask before its records are processed
-    assert not service.tracked
+    feed.join(0.5)
+    assert not service.tracked  # its records are not processed
     feed.note(feed.sent)
     wait_for(lambda: len(service.tracked) > 2, "the question whether there are lists")
     assert not any(service.tracked)
@@ -137,17 +142,18 @@ def test_members_wait_for_a_system_that_is_behind(
     feed.begin()
     feed.note(1_000_000)
     wait_for(lambda: any(feed.people.acts.values()), "the first act")
-    feed.note(feed.sent)
+    noted = feed.sent
+    feed.note(noted)
 
     def rests() -> bool:
         sent = feed.sent
-        feed.join(0.3)
-        return feed.sent == sent
+        feed.join(1.0)
+        return feed.sent == sent > noted + 20
 
     wait_for(rests, "the pause")
     stopped_at = feed.sent
     assert feed.is_alive()
-    feed.note(feed.sent)
+    feed.note(stopped_at)
     wait_for(lambda: feed.sent > stopped_at, "more events")
 
 
@@ -160,14 +166,9 @@ def test_a_service_that_has_gone_is_a_failure(
     feed.begin()
     feed.note(1_000_000)
     wait_for(lambda: feed.began_at is not None, "the beginning")
-    service.RequestHandlerClass = Gone
+    service.down = True
     wait_for(lambda: not feed.is_alive(), "the end")
     assert isinstance(feed.failure, ConnectionError)
-
-
-class Gone(Handler):
-    def do_GET(self) -> None:
-        self.send_error(503)
 
 
 def test_what_is_short_already_stays() -> None:
