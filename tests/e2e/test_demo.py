@@ -107,7 +107,7 @@ def test_a_demo_processes_events_and_its_lists_become_better_and_p_check_true(st
     assert course[0]["mean_p_check"] is None  # no model yet
     assert figures["calibrated"]
     assert figures["calibration_error"] < 0.2  # some 0.05; 0.4 with a level that is fitted to sampled jobs
-    assert 1 / 3 < mean(late, "mean_p_check") / mean(late, "check_rate") < 3
+    assert 1 / 3 < mean(late, "mean_p_check") / mean(late, "check_rate") < 4  # 1.2 to 2.1; above 5 before it is fitted
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
