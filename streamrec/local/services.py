@@ -1,5 +1,6 @@
 """The processes of streamrec itself on one machine: trainer, worker and lookup, under a supervisor."""
 
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -33,10 +34,10 @@ def environ_of(settings: Settings) -> dict[str, str]:
     return {f"STREAMREC_{name.upper()}": str(value) for name, value in values.items() if value is not None}
 
 
-def start_services(supervisor: Supervisor, settings: Settings) -> list[Child]:
-    """Start trainer, worker and lookup with these settings."""
+def start_services(supervisor: Supervisor, settings: Settings, names: Iterable[str] = SERVICES) -> list[Child]:
+    """Start services with these settings, by default all of them."""
     environ = environ_of(settings)
-    return [supervisor.start(name, command_of(name), environ) for name in SERVICES]
+    return [supervisor.start(name, command_of(name), environ) for name in names]
 
 
 def check_ports(settings: Settings) -> None:
