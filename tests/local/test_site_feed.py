@@ -44,7 +44,7 @@ class Handler(BaseHTTPRequestHandler):
         self.server.tracked.append("track=true" in self.path)
         first = PAGE * len(self.server.tracked)
         jobs = range(first, first + PAGE) if self.server.open else ()
-        items = [{"job_id": f"job-{number % JOBS}", "p_check": 0.25} for number in jobs]
+        items = [{"job_id": f"job-{number % JOBS}", "position": number - first, "p_check": 0.25} for number in jobs]
         body = {"request_id": f"r{len(self.server.tracked)}", "items": items, "next_cursor": None, "degraded": None}
         content = json.dumps(body).encode()
         self.send_response(200)
