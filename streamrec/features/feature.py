@@ -83,6 +83,22 @@ class Reading:
         np.divide(dot, length, out=result, where=length > 0.0)
         return result
 
+    def desired_coverage(self) -> Singles:
+        """How much of one of the desired titles is in the job's title, words weighted by idf²: 1 for all; NaN without any."""
+        titles = self.table.titles
+        if not self.view.desired_titles:
+            return self.constant(np.nan)
+        words, best = titles.words[self.rows], self.constant(0.0)
+        for codes in self.view.desired_titles:
+            says = titles.idf(codes) ** 2
+            has = (words[:, :, None] == codes).any(axis=1)
+            np.maximum(best, (has * says).sum(axis=1) / says.sum(), out=best)
+        return best
+
+    def company_popularity(self) -> Floats:
+        """log1p of the positive actions at one's company, at the longest of `POPULARITY_HALF_LIVES_MS`."""
+        return np.log1p(self.table.companies.popularity(self.codes[:, _COLUMN["company"]], self.now))
+
     def popularity(self, index: int) -> Floats:
         """log1p of the decayed positive actions at one of `POPULARITY_HALF_LIVES_MS`."""
         return self.log_decayed[:, index]

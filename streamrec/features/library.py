@@ -80,6 +80,10 @@ FEATURES: Final[tuple[Feature, ...]] = (
         lambda of: _rate(of, Action.APPLY, _APPLY_PRIOR),
     ),
     Feature(
+        "company_popularity", "positive actions on jobs of the company, half-life 10 d", "log1p", 0.0,
+        lambda of: of.company_popularity(),
+    ),
+    Feature(
         "region_popularity", "popularity (10 d) beside the most popular job of the member's region", "ratio", 0.0,
         lambda of: of.beside_leader("region", of.view.region),
     ),
@@ -106,6 +110,7 @@ FEATURES: Final[tuple[Feature, ...]] = (
     Feature("function_share", "recent jobs of the function", "ratio", 0.0, lambda of: of.share("function")),
     # What ties it to the member's profile.
     Feature("desired_overlap", "title and desired titles", "cosine", 0.0, lambda of: of.overlaps[:, DESIRED]),
+    Feature("desired_coverage", "of a desired title, in the title", "ratio", 0.0, lambda of: of.desired_coverage()),
     Feature("same_city", "in the member's city", "0, 1", 0.0, lambda of: of.same("city", of.view.city)),
     Feature("same_region", "in the member's region", "0, 1", 0.0, lambda of: of.same("region", of.view.region)),
     Feature("same_company", "at the member's company", "0, 1", 0.0, lambda of: of.same("company", of.view.company)),

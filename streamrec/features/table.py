@@ -33,6 +33,7 @@ from streamrec.features.columns import (
     Rows,
     tie_of,
 )
+from streamrec.features.companies import Companies
 from streamrec.features.leaders import Group, Leaders
 from streamrec.features.pay import pay_of
 from streamrec.features.seniority import UNKNOWN, level_of
@@ -42,6 +43,7 @@ from streamrec.features.titles import Titles
 from streamrec.features.windows import log2_score
 
 _NO_POPULARITY: Final = (-math.inf,) * len(POPULARITY_HALF_LIVES_MS)
+_COMPANY: Final = CODED.index("company")
 _NO_CODES: Final = (0,) * len(CODED)
 
 
@@ -67,6 +69,8 @@ class JobTable:
         The arrays behind the properties, at full capacity: there, row -1 reads as a job of which nothing is known.
     titles
         Index of the words of the titles.
+    companies
+        What is done with the jobs of each company.
 
     Examples
     --------
@@ -85,6 +89,7 @@ class JobTable:
         self.posting_count = 0
         self.columns = Columns(capacity)
         self.titles = Titles(capacity)
+        self.companies = Companies()
         self._leaders = Leaders(self.columns)
         self._rows: dict[str, int] = {}
         self._removed: set[int] = set()
@@ -135,6 +140,8 @@ class JobTable:
         if state.popularity:
             popularity = tuple(map(log2_score, state.popularity, POPULARITY_HALF_LIVES_MS))
         leading = (*popularity, float(posted_at or state.first_at or -math.inf))
+        company = int(columns.codes[row, _COMPANY])
+        self.companies.move(company, float(columns.scores[row, NEWEST - 1]), company, popularity[-1])
         columns.scores[row] = (*leading, *[log2_score(count, COUNT_HALF_LIFE_MS) for count in state.counts])
         columns.totals[row] = state.totals
         columns.times[row, :EXPIRES_AT] = (posted_at, state.first_at, state.last_at)
@@ -164,6 +171,8 @@ class JobTable:
         self._write_offer(row, posting)
         if after != before:  # the row leaves its former groups
             self._leaders.written(row, before, tuple(columns.scores[row, : NEWEST + 1].tolist()))
+            score = float(columns.scores[row, NEWEST - 1])
+            self.companies.move(before[_COMPANY], score, after[_COMPANY], score)
             columns.codes[row] = after
 
     def _write_offer(self, row: int, posting: JobPosting | None) -> None:

@@ -26,6 +26,7 @@ INTEREST_HALF_LIFE_MS: Final = 7 * DAY_MS  # counted from the newest touch, so t
 _RANK_FADE: Final = 0.9  # and the 5th job back counts less than the 4th, however quickly they followed each other
 _STRENGTH: Final[dict[int, float]] = {Action.VIEW: 1.0, Action.LIKE: 2.0, Action.SAVE: 3.0, Action.APPLY: 5.0}
 _WORDS: Final = 40  # of a member's profile are kept: those that say most
+_TITLES: Final = 8  # desired titles that are looked for
 _DESIRED, _HEADLINE = 2.0, 0.5  # weight of a word there; a word of the newest viewed title has 1
 _MOST: Final = 1e30  # of a co-visitation score: no job comes near, and float32 holds it whatever is stored
 _HOME_SHARE: Final = 0.5  # of the recent jobs must lie in a place before it is taken for the member's
@@ -51,6 +52,8 @@ class MemberView:
         Weight of each word (by code) in the titles of these jobs, in the desired titles and in the headline.
     desired_weights, last_weights
         The same of the desired titles alone, and of the newest job alone.
+    desired_titles
+        Codes of the words of each desired title, int32, as far as some title has them; at most `_TITLES`, none empty.
     covisit_rows, covisit_scores
         Jobs touched by members who touched the same jobs: int32 and float32 ``(m,)``, best first.
     city, region, country, company, industry, function
@@ -76,6 +79,7 @@ class MemberView:
     token_weights: dict[int, float]
     desired_weights: dict[int, float]
     last_weights: dict[int, float]
+    desired_titles: list[Ints]
     covisit_rows: Rows
     covisit_scores: Singles
     city: int
@@ -140,6 +144,7 @@ class MemberView:
             token_weights=interests,
             desired_weights=desired,
             last_weights=last,
+            desired_titles=_titles(profile, table),
             covisit_rows=tied[order],
             covisit_scores=scores[order],
             open_to_remote=profile.open_to_remote,
@@ -297,6 +302,11 @@ def _words(
         words = list(interests)
         interests = {words[index]: interests[words[index]] for index in keep.tolist()}
     return interests, desired, last
+
+
+def _titles(profile: MemberProfile, table: JobTable) -> list[Ints]:
+    found = [np.array(table.titles.codes_of(tokens(title)), np.int32) for title in profile.desired_titles[:_TITLES]]
+    return [codes for codes in found if len(codes)]
 
 
 def _companies(names: tuple[str, ...], table: JobTable) -> frozenset[int]:

@@ -140,6 +140,24 @@ class Slow:
         shares, text = self.shares(name, known), self.text(job_id, name)
         return shares.get(text, 0.0) / sum(shares.values()) if text and known else 0.0
 
+    def company_popularity(self, job_id: str) -> float:
+        company = self.text(job_id, "company")
+        jobs = [
+            job
+            for j, job in self.world.jobs.items()
+            if company and job.popularity and self.text(j, "company") == company
+        ]
+        return math.log1p(sum(max(0.0, job.popularity[2].value) * 2.0 ** ((job.popularity[2].at - self.now) / (10 * DAY_MS))
+                              for job in jobs))  # fmt: skip
+
+    def desired_coverage(self, job_id: str) -> float:
+        words, best = set(self.words(job_id)), 0.0
+        for title in self.profile.desired_titles:
+            wanted = {word: self.idf[word] ** 2 for word in tokens(title) if word in self.idf}
+            if wanted:
+                best = max(best, sum(says for word, says in wanted.items() if word in words) / sum(wanted.values()))
+        return best
+
     def skill_overlap(self, posting: JobPosting | None) -> float:
         asked = {key(skill) for skill in posting.skills} if posting else set()
         known = {key(skill) for job in self.world.jobs.values() if job.posting for skill in job.posting.skills}
@@ -188,6 +206,7 @@ class Slow:
             "job_dismissals": math.log1p(counts[Action.DISMISS]),
             "save_rate": (counts[Action.SAVE] + 1.0) / (max(counts[Action.VIEW], counts[Action.SAVE]) + 20.0),
             "apply_rate": (counts[Action.APPLY] + 0.4) / (max(counts[Action.VIEW], counts[Action.APPLY]) + 20.0),
+            "company_popularity": self.company_popularity(job_id),
             "region_popularity": self.beside(job_id, "region"),
             "function_popularity": self.beside(job_id, "function"),
             "posting_age": self.minutes((posting.posted_at if posting else None) or job.first_at),
@@ -200,6 +219,7 @@ class Slow:
             "region_share": self.share(job_id, "region"),
             "function_share": self.share(job_id, "function"),
             "desired_overlap": self.cosine(self.words(job_id), self.desired),
+            "desired_coverage": self.desired_coverage(job_id),
             "same_city": self.same(job_id, "city", home=True),
             "same_region": self.same(job_id, "region", home=True),
             "same_company": self.same(job_id, "company", home=False),
@@ -318,12 +338,13 @@ def test_the_order_of_the_set_is_what_it_was() -> None:
     assert library.FEATURE_SET == "job_check/2"
     assert list(library.feature_names()) == [
         "popularity_hour", "popularity_day", "popularity_days", "job_views", "job_likes", "job_saves",
-        "job_applications", "job_dismissals", "save_rate", "apply_rate", "region_popularity", "function_popularity",
-        "posting_age", "job_idle", "covisit", "covisit_rank", "title_overlap", "last_title_overlap", "company_share",
-        "region_share", "function_share", "desired_overlap", "same_city", "same_region", "same_company",
-        "same_function", "same_industry", "remote_match", "followed_company", "skill_overlap", "level_gap", "pay",
-        "network_views", "network_likes", "network_applications", "network_at_company", "member_idle", "member_views",
-        "member_interest", "member_applications",
+        "job_applications", "job_dismissals", "save_rate", "apply_rate", "company_popularity",
+        "region_popularity", "function_popularity", "posting_age", "job_idle", "covisit", "covisit_rank",
+        "title_overlap", "last_title_overlap", "company_share", "region_share", "function_share",
+        "desired_overlap", "desired_coverage", "same_city", "same_region", "same_company", "same_function",
+        "same_industry", "remote_match", "followed_company", "skill_overlap", "level_gap", "pay",
+        "network_views", "network_likes", "network_applications", "network_at_company", "member_idle",
+        "member_views", "member_interest", "member_applications",
     ]  # fmt: skip
 
 
