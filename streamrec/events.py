@@ -5,6 +5,7 @@ the Avro records in ``avro/``; a test holds the two equal.
 """
 
 from enum import IntEnum
+from hashlib import blake2b
 
 import msgspec
 
@@ -298,6 +299,24 @@ class TrainingExample(msgspec.Struct, frozen=True, kw_only=True):
     served_p: tuple[float, ...] = ()
     model_version: int = 0
     hit: int = -1
+
+
+class Erasure(msgspec.Struct, frozen=True, kw_only=True):
+    """A member, by `digest_of` its id, was erased: what it did until `erased_at` is forgotten (topic `erasures`)."""
+
+    digest: str
+    erased_at: int
+
+
+def digest_of(member_id: str) -> str:
+    """What the ledger of erasures knows a member by: it says nothing to whoever does not know the id.
+
+    Examples
+    --------
+    >>> digest_of("ann")
+    'd8963d899008cf8c05369be7b9042715'
+    """
+    return blake2b(member_id.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):

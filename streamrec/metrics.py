@@ -25,6 +25,10 @@ HELD_BY_REGISTRY = Counter(
 DUPLICATES = Counter(
     "streamrec_events_duplicate_total", "Events dropped because their event_id was seen before.", ["topic"]
 )
+MEMBERS_ERASED = Counter("streamrec_members_erased_total", "Members erased by a tombstone.")
+ERASED = Counter(
+    "streamrec_events_erased_total", "Events dropped because their member was erased after them.", ["topic"]
+)
 REDRIVEN = Counter(
     "streamrec_redriven_records_total",
     "Dead letters that were sent again, by what became of them: accepted, rejected or duplicate (applied before).",

@@ -56,6 +56,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     label_weight_save: float = 3.0
     label_weight_application: float = 5.0
     shown_kept: int = 10  # impressions of a member, waiting for actions
+    forget_every_s: float = 3600.0  # stored training examples of erased members are removed as often
     idle_watermark_s: float = 5.0  # how late a record may be at an input that has been read to its end
 
     # Ranked lists.

@@ -11,6 +11,7 @@ from streamrec import codecs, metrics
 from streamrec.agents.base import OwnerAgent
 from streamrec.agents.dead_letters import dead_letter
 from streamrec.agents.derived import ActivityBuffer, NetworkBuffer
+from streamrec.agents.erasures import Erasures, Ledger
 from streamrec.agents.faults import FAULTS
 from streamrec.agents.labels import IMPRESSIONS, Book, Labels
 from streamrec.agents.network import network_write
@@ -32,6 +33,7 @@ from streamrec.features.fold import fold_member, is_duplicate, remember
 from streamrec.features.network import fold_own
 from streamrec.features.state import MemberState, Neighbours, Network, pack, unpack
 from streamrec.kafka.producer import ProduceFailedError, Producer, Record
+from streamrec.models.examples import example_key, is_example_of
 from streamrec.ranking.examples import example, is_positive
 from streamrec.ranking.workflow import recent_ids
 from streamrec.settings import Settings
@@ -56,6 +58,15 @@ def member_of(event: Decoded) -> str:
     return event.key if isinstance(event, Tombstone) else event.member_id
 
 
+def time_of(event: JobEvent | Connection | MemberProfile | Impression | ImpressionSeen) -> int:
+    """When it happened, was said or was shown (ms)."""
+    match event:
+        case MemberProfile(updated_at=at) | Impression(served_at=at):
+            return at
+        case _:
+            return event.occurred_at
+
+
 class MemberAgent(OwnerAgent):
     """Owns the slots ``m0``, ``m1``, … and reads every topic that is keyed by member.
 
@@ -73,9 +84,12 @@ class MemberAgent(OwnerAgent):
         producer: Producer,
         on_change: Callable[[list[str]], None],
         labels: Labels,
+        erasures: Erasures,
+        *,
         schemas: Schemas | None = None,
     ) -> None:
         super().__init__(schemas)
+        self._erasures = erasures
         self._settings, self._specs, self._keys = settings, topics, keys
         self._serving, self._producer, self._on_change = serving, producer, on_change
         self._labels = labels
@@ -86,6 +100,7 @@ class MemberAgent(OwnerAgent):
             await self._handle(hold, topic, partition, records)
         except BaseException:
             self._labels.forget(hold)
+            self._erasures.forget(hold)
             raise
 
     async def close_windows(self, holds: Sequence[Hold]) -> None:
@@ -112,6 +127,7 @@ class MemberAgent(OwnerAgent):
         started = time.perf_counter()
         book = await self._labels.begin(hold)
         again = await arrivals(hold, self._keys, topic, records)
+        ledger = await self._erasures.of(hold)
         events, outgoing = self._decode(hold, topic, partition, records, again)
         started = _stage("decode", started)
         states, networks = await self._read_members(hold, book, events)
@@ -120,10 +136,19 @@ class MemberAgent(OwnerAgent):
         started = _stage("read", started)
         source = (topic, hold.topic_ids[topic], partition, self._settings.partitions)
         turn = _Turn(
-            book, topic, partition, states, networks, neighbours, ActivityBuffer(*source), NetworkBuffer(*source)
+            book,
+            topic,
+            partition,
+            states,
+            networks,
+            neighbours,
+            ActivityBuffer(*source),
+            NetworkBuffer(*source),
+            ledger,
+            {record.offset: record.timestamp for record in records},
         )
         touched = await self._fold(turn, events)
-        outgoing += [*turn.learned, *turn.activity.records(), *turn.telling.records()]
+        outgoing += [*turn.learned, *turn.activity.records(), *turn.telling.records(), *ledger.records()]
         started = _stage("fold", started)
         FAULTS.reach("before-produce", topic)
         await self._producer.send_all(outgoing, self._settings.produce_timeout_s)
@@ -135,12 +160,13 @@ class MemberAgent(OwnerAgent):
             for member in touched
             if networks[member].version != known[member]
         ]
-        writes += again.writes(self._keys, hold.name)
+        writes += [*again.writes(self._keys, hold.name), *ledger.writes(self._keys.erased(hold.name))]
         await hold.commit([*writes, *self._labels.writes(book)], (topic, records[-1].offset + 1), {})
         FAULTS.reach("after-commit", topic)
         started = _stage("commit", started)
         self._on_change(touched)
         again.committed()
+        ledger.committed()
         self._labels.committed(book)
         self._labels.folded(book, topic, records, events)
         await self._labels.flush(book)
@@ -213,6 +239,9 @@ class MemberAgent(OwnerAgent):
             if number % _BREATHE_EVERY == _BREATHE_EVERY - 1:
                 await asyncio.sleep(0)
             source = (turn.topic, topic_id, turn.partition, offset)
+            if not isinstance(event, Tombstone) and turn.ledger.covers(event.member_id, time_of(event)):
+                metrics.ERASED.labels(turn.topic).inc()
+                continue
             if isinstance(event, Impression):
                 self._labels.show(book, source, event)
                 continue
@@ -232,6 +261,8 @@ class MemberAgent(OwnerAgent):
             turn.telling.add(offset, fold_own(network, None, event, []))
             turn.states[member], turn.networks[member] = MemberState(), Network(version=network.version + 1)
             self._labels.erase(turn.book, member)
+            turn.learned = [record for record in turn.learned if not is_example_of(record.key or b"", member)]
+            turn.ledger.add(member, turn.stamps[offset])
             return
         if isinstance(event, Event):
             if is_duplicate(state, event.event_id):
@@ -246,7 +277,7 @@ class MemberAgent(OwnerAgent):
                 if made is not None:
                     metrics.LABELS.labels(made.kind).inc()
                     value = codecs.encode(made)
-                    turn.learned.append(Record(topic="training-examples", key=member.encode(), value=value))
+                    turn.learned.append(Record(topic="training-examples", key=example_key(made), value=value))
             remember(state, event.event_id)
         profile, effects = state.profile, fold_member(state, event)
         turn.telling.add(offset, fold_own(network, profile, event, effects))
@@ -265,6 +296,8 @@ class _Turn:
     neighbours: Mapping[str, Neighbours]
     activity: ActivityBuffer
     telling: NetworkBuffer
+    ledger: Ledger
+    stamps: dict[int, int]  # Kafka's time of each record, by its offset
     learned: list[Record] = field(default_factory=list)
 
 

@@ -12,11 +12,12 @@ from streamrec import codecs
 from streamrec.agents.base import OwnerAgent
 from streamrec.agents.dead_letters import dead_letter
 from streamrec.agents.derived import NetworkBuffer, fresh_entries
+from streamrec.agents.erasures import Erasures
 from streamrec.agents.faults import FAULTS
 from streamrec.agents.ownership import Hold
 from streamrec.agents.transport import Record as Consumed
 from streamrec.events import MemberActivity, NetworkEntry, Rejected
-from streamrec.features.network import fold_told
+from streamrec.features.network import fold_told, gone
 from streamrec.features.state import MemberState, Network, pack, unpack
 from streamrec.kafka.producer import Producer, Record
 from streamrec.settings import Settings
@@ -41,10 +42,11 @@ class NetworkAgent(OwnerAgent):
         keys: Keys,
         producer: Producer,
         on_change: Callable[[list[str]], None],
+        erasures: Erasures,
     ) -> None:
         super().__init__()
         self._settings, self._specs, self._keys = settings, topics, keys
-        self._producer, self._on_change = producer, on_change
+        self._producer, self._on_change, self._erasures = producer, on_change, erasures
 
     async def handle(self, hold: Hold, topic: str, partition: int, records: Sequence[Consumed]) -> None:
         """Decode, fold, derive, produce, commit; see `OwnerAgent`."""
@@ -56,12 +58,16 @@ class NetworkAgent(OwnerAgent):
         states = {
             member: unpack(MemberState, value) for member, value in zip(members, values[len(members) :], strict=True)
         }
+        ledger = await self._erasures.of(hold)
         before = {member: network.version for member, network in networks.items()}
         buffer = NetworkBuffer(topic, hold.topic_ids[topic], partition, self._settings.partitions)
         for offset, place, entry in told:
             for number, member in enumerate(entry.told):
                 profile = states[member].profile
-                notes = fold_told(networks[member], member, profile.company if profile else None, entry)
+                if ledger.covers(member, entry.occurred_at):
+                    notes = gone(member, entry)
+                else:
+                    notes = fold_told(networks[member], member, profile.company if profile else None, entry)
                 buffer.add(offset, notes, _index(place, number, self._settings.partitions))
         outgoing += buffer.records()
         FAULTS.reach("before-produce", topic)

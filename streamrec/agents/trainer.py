@@ -29,6 +29,7 @@ from streamrec.agents.transport import Record as Consumed
 from streamrec.events import Rejected, TrainingExample
 from streamrec.features.library import FEATURE_SET, feature_names
 from streamrec.kafka.admin import Admin
+from streamrec.kafka.forgetting import erasures, forget_examples
 from streamrec.kafka.producer import Producer, Record
 from streamrec.models import card as cards
 from streamrec.models import snapshot as snapshots
@@ -112,6 +113,8 @@ class TrainerAgent(OwnerAgent):
             self._measure()
 
     def _learn(self, hold: Hold, topic: str, partition: int, record: Consumed, letters: list[Record]) -> None:
+        if record.value is None:
+            return  # an example of a member who was erased
         now_ms, topic_id = time.time_ns() // 1_000_000, hold.topic_ids[topic]
         decoded = codecs.decode_record(
             "TrainingExample", record.key, record.value, now_ms, self._settings.clock_skew_ms, tombstones=False
@@ -135,7 +138,7 @@ class TrainerAgent(OwnerAgent):
         _count(scored)
 
     async def snapshot(self) -> None:
-        """Commit the model with its position, if it has learned anything since; then the copy on disk.
+        """Commit the model with its position, if it has learned anything since, then the copy on disk; else the position alone.
 
         Raises
         ------
@@ -147,7 +150,13 @@ class TrainerAgent(OwnerAgent):
         async with self._turn:
             self._measure()
             hold = self._hold
-            if hold is None or hold.lost or self._saved_examples == self._model.examples:
+            if hold is None or hold.lost:
+                return
+            if self._saved_examples == self._model.examples:
+                if (
+                    hold.next_offset(TOPIC) < self._next_offset
+                ):  # what was read taught nothing: tombstones, dead letters
+                    await hold.commit([], (TOPIC, self._next_offset), {})
                 return
             with metrics.SNAPSHOT_SECONDS.labels(JobCheck.name).time():
                 taken = self._take(hold)
@@ -266,10 +275,23 @@ def build(settings: Settings) -> StreamApp:
             if (hold := app.ownership.hold(TOPIC, 0)) is not None and hold.position(TOPIC) is not None:
                 app.advance(TOPIC, 0, hold.next_offset(TOPIC))
 
+    swept: dict[str, int] = {}
+
+    async def forget() -> None:
+        try:
+            erased = await asyncio.to_thread(erasures, settings)
+            if erased != swept and (count := await asyncio.to_thread(forget_examples, settings, erased)):
+                log.info("removed %d training examples of members who were erased", count)
+        except Admin.ERRORS as error:
+            log.warning("training examples of erased members wait: %s", error)
+        else:
+            swept.update(erased)
+
     async def save_last(_app: StreamApp, **_ignored: object) -> None:
         await save()
 
     app.timer(interval=settings.snapshot_interval_s)(save)
+    app.timer(interval=settings.forget_every_s)(forget)
     app.on_before_shutdown.connect(save_last)
     return app
 

@@ -16,6 +16,7 @@ from streamrec import topics
 from streamrec.agents import process
 from streamrec.agents.app import StreamApp, check_topics
 from streamrec.agents.base import attach
+from streamrec.agents.erasures import Erasures
 from streamrec.agents.jobs import JOB_TOPICS, JobAgent
 from streamrec.agents.labels import Labels
 from streamrec.agents.members import MemberAgent
@@ -73,9 +74,12 @@ def build(settings: Settings) -> StreamApp:
 
     app.ownership = Ownership(store, keys, slot_name, topic_ids, watermarks_by(admin))
     labels = Labels(settings, keys, producer, app.end)
-    members = MemberAgent(settings, specs, keys, serving, producer, recommender.changed, labels, schemas)
+    erasures = Erasures(keys)
+    members = MemberAgent(
+        settings, specs, keys, serving, producer, recommender.changed, labels, erasures, schemas=schemas
+    )
     attach(app, members, "members")
-    attach(app, NetworkAgent(settings, specs, keys, producer, recommender.changed), "network")
+    attach(app, NetworkAgent(settings, specs, keys, producer, recommender.changed, erasures), "network")
     attach(app, JobAgent(settings, specs, keys, producer, schemas), "jobs")
 
     async def close_windows() -> None:

@@ -10,7 +10,7 @@ from streamrec.settings import SettingsError
 
 COMMANDS: Final = {
     "demo": "demo", "up": "run", "worker": "run", "trainer": "run", "lookup": "run", "topics": "topics", "schemas": "schemas",
-    "status": "status", "doctor": "doctor", "dead-letters": "dead_letters", "replay": "replay",
+    "status": "status", "doctor": "doctor", "dead-letters": "dead_letters", "members": "members", "replay": "replay",
     "evaluate": "evaluate", "simulate": "simulate",
 }  # fmt: skip
 

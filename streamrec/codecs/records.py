@@ -10,6 +10,7 @@ from streamrec.events import (
     ActivityEntry,
     Connection,
     DeadLetter,
+    Erasure,
     Impression,
     ImpressionSeen,
     JobActivity,
@@ -28,7 +29,7 @@ from streamrec.events import (
 JobAction = JobView | JobSave | JobLike | JobApplication | JobDismissal
 Message = (
     JobAction | Connection | JobPosting | MemberProfile | ImpressionSeen
-    | JobActivity | MemberActivity | Impression | TrainingExample | DeadLetter
+    | JobActivity | MemberActivity | Impression | TrainingExample | DeadLetter | Erasure
 )  # fmt: skip
 
 _EVENT_BYTES: Final = 16_384  # a value; ids, and a few words
@@ -95,7 +96,8 @@ KINDS: Final = {
     "Impression": Kind(
         Impression, ("request_id", "member_id"), "member_id", "served_at", _ENTITY_BYTES, write=impressions.write
     ),
-    "TrainingExample": Kind(TrainingExample, ("event_id", "member_id"), "member_id", "occurred_at"),
+    "TrainingExample": Kind(TrainingExample, ("event_id", "member_id"), None, "occurred_at"),
+    "Erasure": Kind(Erasure, ("digest",), "digest", "erased_at"),
     "DeadLetter": Kind(DeadLetter, out=_letter_out, into=_letter_in),
 }
 

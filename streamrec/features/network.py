@@ -120,6 +120,13 @@ def fold_told(network: Network, member_id: str, company: str | None, entry: Netw
     return []
 
 
+def gone(member_id: str, entry: NetworkEntry) -> list[Note]:
+    """What is told in return for what comes for a member who has been erased since: nobody is to know of it."""
+    if entry.kind != "edge" or not entry.connected:
+        return []
+    return [Note(kind="gone", member_id=member_id, told=(entry.member_id,), occurred_at=entry.occurred_at)]
+
+
 def _fold_connection(network: Network, event: Connection, company: str | None) -> list[Note]:
     member_id, other, at = event.member_id, event.other_member_id, event.occurred_at
     if other == member_id:

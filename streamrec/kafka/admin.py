@@ -195,7 +195,7 @@ class Admin:
             wanted = spec.partition_count(self._settings.partitions)
             if spec.partitions != "members" and topic.partitions != wanted:
                 problems.append(Problem(name, f"it has {topic.partitions} partitions, not {wanted}", _recreate(name)))
-            if spec.cleanup not in topic.cleanup.split(","):
+            if not set(spec.cleanup.split(",")) <= set(topic.cleanup.split(",")):
                 what = f"its cleanup.policy is {topic.cleanup}, not {spec.cleanup}"
                 remedy = f"kafka-configs --alter --topic {name} --add-config cleanup.policy={spec.cleanup}"
                 problems.append(Problem(name, what, remedy))

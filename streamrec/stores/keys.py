@@ -54,6 +54,10 @@ class Keys(msgspec.Struct, frozen=True):
         """Hash of a member slot: bucket of offsets -> packed list of the impressions that are not closed yet."""
         return f"{self.namespace}:{{{slot}}}:due"
 
+    def erased(self, slot: str) -> str:
+        """Hash of a member slot: digest of a member -> when it was erased (ms)."""
+        return f"{self.namespace}:{{{slot}}}:erased"
+
     def outbox(self, slot: str) -> str:
         """Packed list of the labels of the last transaction: they are produced after it, by whoever owns the slot."""
         return f"{self.namespace}:{{{slot}}}:outbox"

@@ -92,6 +92,7 @@ EXAMPLES: dict[str, codecs.Message] = {
             ),
         ),
     ),
+    "Erasure": events.Erasure(digest=events.digest_of("m-1"), erased_at=AT),
     "DeadLetter": events.DeadLetter(
         topic="job-views", partition=1, offset=2, key=None, value=b"\xff\x00",
         headers=(("trace", b"\x01"), ("trace", b"")), reason="undecodable", detail="not a JobView", failed_at=AT,
