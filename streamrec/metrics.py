@@ -25,6 +25,11 @@ HELD_BY_REGISTRY = Counter(
 DUPLICATES = Counter(
     "streamrec_events_duplicate_total", "Events dropped because their event_id was seen before.", ["topic"]
 )
+AHEAD = Histogram(
+    "streamrec_event_ahead_seconds",
+    "How far the times of accepted events lay in the future when they were read, of those that did: clocks of producers.",
+    ["topic"], buckets=(0.1, 1.0, 10.0, 60.0, 600.0, 3_600.0, 21_600.0, 86_400.0),
+)  # fmt: skip
 MEMBERS_ERASED = Counter("streamrec_members_erased_total", "Members erased by a tombstone.")
 ERASED = Counter(
     "streamrec_events_erased_total", "Events dropped because their member was erased after them.", ["topic"]

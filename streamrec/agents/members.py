@@ -197,6 +197,8 @@ class MemberAgent(OwnerAgent):
             elif isinstance(decoded, Decoded):
                 if again.first(record.offset):
                     events.append((record.offset, decoded))
+                    if not isinstance(decoded, Tombstone) and (ahead := time_of(decoded) - now_ms) > 0:
+                        metrics.AHEAD.labels(topic).observe(ahead / 1000)
             else:
                 raise TypeError(f"{topic} holds a {type(decoded).__name__}")
         return events, letters

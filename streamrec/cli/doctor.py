@@ -19,6 +19,8 @@ Level = Literal["ok", "warning", "broken"]
 _OLDEST_REDIS: Final = (6, 2)
 _MARKS: Final = {"ok": ("ok", "green"), "warning": ("warning", "yellow"), "broken": ("BROKEN", "red")}
 _LITTLE_DISK: Final = 200 * 2**20
+_AHEAD: Final = "streamrec_event_ahead_seconds"
+_AHEAD_S: Final = 1.0  # that a clock may be ahead
 _PATIENCE_S: Final = 3.0
 _CLOCKS_APART_S: Final = 5.0
 _SHOWN: Final = 5  # partitions named of those with the same trouble
@@ -233,6 +235,10 @@ def _services(settings: Settings) -> Iterator[Finding]:
         if samples.total("streamrec_fenced_total"):
             what = "it has lost a slot to another one: are there two of it with the same partitions?"
             yield Finding("warning", name, what, "harmless after a restart or rebalance; else stop the second one")
+        ahead, most = samples.total("streamrec_event_ahead_seconds_count"), samples.quantile(_AHEAD, 0.99)
+        if most is not None and most > _AHEAD_S:
+            what = f"the times of {ahead:,.0f} events lay in the future, up to {most:,.0f} s: clocks of producers are ahead"
+            yield Finding("warning", name, what, "set their clocks; beyond clock_skew_ms events become dead letters")
         yield Finding("ok", name, f"answers at {address}")
     address = f"http://{settings.lookup_host}:{settings.lookup_port}/health/ready"
     try:
