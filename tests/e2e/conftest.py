@@ -142,7 +142,9 @@ class System:
     def pending(self) -> dict[str, int]:
         """Records by partition that are not in the state (or the model) yet."""
         missing = {}
-        for name in sorted(CONSUMED):
+        for name in sorted(
+            CONSUMED, key=lambda name: (name in DERIVED, name)
+        ):  # what is derived comes after its sources
             for partition, (_, high) in self.admin.watermarks(name).items():
                 slot = "model" if name == "training-examples" else slot_name(name, partition)
                 stored = self.client.hget(self.keys.positions(slot), name)
@@ -157,7 +159,8 @@ class System:
         def done() -> bool:
             return not [name for name in self.pending() if trainer or not name.startswith("training-examples")]
 
-        self.wait(done, "everything produced to be in the state", patience_s)
+        # Twice, since what is read last may have led to something where it was looked first.
+        self.wait(lambda: done() and done(), "everything produced to be in the state", patience_s)
 
     def wait(self, condition: Callable[[], Any], what: str, patience_s: float = 20) -> Any:
         """Poll `condition` until it is true; its value."""
@@ -186,6 +189,7 @@ class System:
         self.broker.stop()
 
 
+DERIVED = frozenset({"job-activity", "member-activity", "training-examples"})
 CONSUMED = frozenset({
     "job-views", "job-saves", "job-likes", "job-applications", "job-dismissals", "connections", "member-profiles",
     "job-postings", "job-activity", "member-activity", "training-examples", "impressions", "impressions-seen",
