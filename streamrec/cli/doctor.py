@@ -235,7 +235,7 @@ def _services(settings: Settings) -> Iterator[Finding]:
         if samples.total("streamrec_fenced_total"):
             what = "it has lost a slot to another one: are there two of it with the same partitions?"
             yield Finding("warning", name, what, "harmless after a restart or rebalance; else stop the second one")
-        ahead, most = samples.total("streamrec_event_ahead_seconds_count"), samples.quantile(_AHEAD, 0.99)
+        ahead, most = samples.total(f"{_AHEAD}_count"), samples.quantile(_AHEAD, 0.99)
         if most is not None and most > _AHEAD_S:
             what = f"the times of {ahead:,.0f} events lay in the future, up to {most:,.0f} s: clocks of producers are ahead"
             yield Finding("warning", name, what, "set their clocks; beyond clock_skew_ms events become dead letters")
