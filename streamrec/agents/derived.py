@@ -3,6 +3,9 @@
 They travel packed, one record for a source batch and destination partition, and are a function of log and state alone. Each
 entry carries the offset of its source record and its index in it; entries of one source arrive in that order, so a consumer
 keeps one mark a source and drops what lies at or below it. Batch boundaries may differ after a restart: marks are by entry.
+
+They carry the generation of the state that they were derived from in a header. Whoever folds them leaves out those of other
+generations: a generation's own owners derive everything anew from where it begins (see `streamrec.building`).
 """
 
 from collections.abc import Iterable, Iterator
@@ -10,20 +13,23 @@ from typing import Final
 
 from streamrec import codecs
 from streamrec.events import ActivityEntry, JobActivity
+from streamrec.agents.transport import Record as Consumed
 from streamrec.features.fold import Effect
 from streamrec.kafka.producer import Record
 from streamrec.partitioner import partition_of
 from streamrec.stores.positions import Mark
 
 MAX_RECORD_BYTES: Final = 400_000  # well below the brokers' default of 1 MB
+GENERATION: Final = "generation"  # the header; records of an installation's first generation have none
 _ENTRY_BYTES, _NEIGHBOUR_BYTES = 40, 10  # besides the ids
 
 
 class ActivityBuffer:
     """Collects the effects of one source batch and packs them by destination partition."""
 
-    def __init__(self, topic: str, topic_id: str, partition: int, partitions: int) -> None:
+    def __init__(self, topic: str, topic_id: str, partition: int, partitions: int, generation: str = "") -> None:
         self._source = (topic, topic_id, partition)
+        self._headers = ((GENERATION, generation.encode()),) if generation else ()
         self._partitions = partitions
         self._entries: dict[int, list[ActivityEntry]] = {}
 
@@ -57,7 +63,13 @@ class ActivityBuffer:
             source_topic=topic, source_topic_id=topic_id, source_partition=partition, entries=tuple(entries)
         )
         key = f"{topic}/{partition}".encode()
-        return Record(topic="job-activity", key=key, value=codecs.encode(activity), partition=destination)
+        value = codecs.encode(activity)
+        return Record(topic="job-activity", key=key, value=value, partition=destination, headers=self._headers)
+
+
+def generation_of(record: Consumed) -> str:
+    """Id of the generation that a derived record was made from."""
+    return next((value.decode(errors="replace") for name, value in record.headers if name == GENERATION), "")
 
 
 def is_applied(mark: Mark | None, topic_id: str, offset: int, index: int) -> bool:

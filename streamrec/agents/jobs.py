@@ -9,7 +9,7 @@ import msgspec
 from streamrec import codecs, metrics
 from streamrec.agents.base import OwnerAgent
 from streamrec.agents.dead_letters import dead_letter
-from streamrec.agents.derived import is_applied
+from streamrec.agents.derived import generation_of, is_applied
 from streamrec.agents.faults import FAULTS
 from streamrec.agents.ownership import Hold
 from streamrec.agents.transport import Record as Consumed
@@ -23,7 +23,8 @@ from streamrec.stores.keys import Keys
 from streamrec.stores.positions import Mark
 from streamrec.topics import Topic
 
-JOB_TOPICS: Final = ("job-postings", "job-activity")
+JOB_ACTIVITY: Final = "job-activity"
+JOB_TOPICS: Final = ("job-postings", JOB_ACTIVITY)
 CHANGES_KEPT: Final = 10_000  # entries of the stream of changes; a reader further behind reads everything anew
 
 
@@ -77,6 +78,9 @@ class JobAgent(OwnerAgent):
         marks: dict[str, Mark] = {}
         letters: list[Record] = []
         for record in records:
+            if topic == JOB_ACTIVITY and generation_of(record) != self._keys.generation:
+                metrics.SKIPPED.labels(topic).inc()  # of a state that is not ours: our own workers derive it anew
+                continue
             decoded = codecs.decode_record(
                 spec.schema, record.key, record.value, now_ms, skew_ms, spec.tombstones, partition, partitions
             )

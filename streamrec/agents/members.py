@@ -109,7 +109,9 @@ class MemberAgent(OwnerAgent):
         states = await self._read_members(hold, book, events)
         neighbours = await self._read_neighbours(events, states)
         started = _stage("read", started)
-        buffer = ActivityBuffer(topic, hold.topic_ids[topic], partition, self._settings.partitions)
+        buffer = ActivityBuffer(
+            topic, hold.topic_ids[topic], partition, self._settings.partitions, self._keys.generation
+        )  # fmt: skip
         touched = await self._fold(book, topic, partition, events, states, neighbours, buffer, outgoing)
         outgoing.extend(buffer.records())
         started = _stage("fold", started)

@@ -113,7 +113,7 @@ def check(tp: TP, position: Position | None, topic_id: str, low: int, high: int)
     """
     where = f"{tp.topic}/{tp.partition}"
     remedy = (
-        "run `streamrec doctor` for the whole picture; to start over, empty Redis or set another STREAMREC_NAMESPACE"
+        "`streamrec doctor` gives the whole picture, `streamrec rebuild` makes a state that fits from what the log holds"
     )
     if position is None:
         return low
