@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from streamrec import codecs
-from streamrec.events import ActivityEntry, JobActivity
 from streamrec.agents.transport import Record as Consumed
+from streamrec.events import ActivityEntry, JobActivity
 from streamrec.features.fold import Effect
 from streamrec.kafka.producer import Record
 from streamrec.partitioner import partition_of

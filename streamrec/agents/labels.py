@@ -38,7 +38,6 @@ from streamrec.stores.keys import Keys
 IMPRESSIONS: Final = "impressions"
 CLOSED: Final = "impressions#closed"
 _AT_ONCE: Final = 100  # impressions closed in one transaction
-_HOUR_S, _DAY_S = 3_600, 86_400
 
 End = Callable[[str, int], tuple[int, int] | None]
 
@@ -166,7 +165,7 @@ class Labels:
         for member in book.changed:
             key, shown = self._keys.shown(member), book.members[member]
             empty = not (shown.lists or shown.acted or shown.early)
-            made.append(Delete(key) if empty else Put(key, pack(shown), self._lifetime_s(shown)))
+            made.append(Delete(key) if empty else Put(key, pack(shown), labels.lifetime_s(shown, self.rules)))
         made += book.due.writes(self._keys.due(book.hold.name))
         book.outbox = [
             Record(topic="training-examples", key=example.member_id.encode(), value=codecs.encode(example))
@@ -243,12 +242,6 @@ class Labels:
     def _has_impressions(self, book: Book) -> bool:
         told = self._end(IMPRESSIONS, int(book.hold.name[1:])) or book.hold.ends.get(IMPRESSIONS)
         return told is None or told[0] > 0
-
-    def _lifetime_s(self, shown: Shown) -> int:
-        """Nothing of a member who left stays for good; what waits outlives a long outage, the rest a late check."""
-        if shown.waits:
-            return 7 * _DAY_S
-        return max(2 * self.rules.window_ms // 1000, _HOUR_S) if shown.lists else _DAY_S
 
 
 def _source(topic: str, topic_id: str, partition: int, offset: int) -> Source:

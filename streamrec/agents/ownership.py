@@ -112,9 +112,7 @@ def check(tp: TP, position: Position | None, topic_id: str, low: int, high: int)
     (5, 9)
     """
     where = f"{tp.topic}/{tp.partition}"
-    remedy = (
-        "`streamrec doctor` gives the whole picture, `streamrec rebuild` makes a state that fits from what the log holds"
-    )
+    remedy = "`streamrec doctor` gives the whole picture, `streamrec rebuild` makes a state that fits from what the log holds"
     if position is None:
         return low
     if position.topic_id != topic_id:

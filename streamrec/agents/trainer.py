@@ -37,10 +37,10 @@ from streamrec.models.measures import DATA
 from streamrec.models.snapshot import LearnedPosition, OtherModelError, Snapshot, UnreadableSnapshotError
 from streamrec.settings import Settings
 from streamrec.stores.base import FencedError, Put, StoreUnavailableError
+from streamrec.stores.disk import write_atomically
 from streamrec.stores.generations import Generation, current_of
 from streamrec.stores.keys import MODEL_SLOT, Keys
 from streamrec.stores.positions import Mark, Position
-from streamrec.stores.disk import write_atomically
 from streamrec.stores.redis import RedisStore
 
 log = logging.getLogger(__name__)

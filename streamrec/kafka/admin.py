@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final
 
 import msgspec
 from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType
+from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions, NewTopic, OffsetSpec, ResourceType
 
 from streamrec.kafka.client import KafkaRefusedError, KafkaUnavailableError, client_config, explained
 from streamrec.kafka.ends import EMBEDDED_CLUSTER_ID, FetchedEnds, Place
@@ -93,6 +93,36 @@ class Admin:
             else:
                 created.append(name)
         return created
+
+    def add_partitions(self, names: Iterable[str], count: int) -> list[str]:
+        """Let those of `names` that have fewer have `count` partitions; answers their names. Kafka cannot take any away.
+
+        Raises
+        ------
+        KafkaRefusedError
+            The broker cannot do it, as the embedded one, or does not let us.
+        """
+        existing = self.partitions()
+        fewer = [NewPartitions(name, count) for name in names if existing.get(name, count) < count]
+        if not fewer:
+            return []
+        try:
+            grown = self._client.create_partitions(fewer, request_timeout=self._patience_s)
+            for future in grown.values():
+                self._result(future)
+        except KafkaRefusedError as error:
+            if _is(error, KafkaError._UNSUPPORTED_FEATURE):
+                raise KafkaRefusedError(
+                    f"the broker at {self._settings.kafka} cannot add partitions to a topic (the embedded one cannot; Apache "
+                    "Kafka can): add them by its own means, and then run this again"
+                ) from error
+            raise
+        return sorted(grown)
+
+    def members(self, group: str) -> int:
+        """How many consumers are in a group now; 0 if there is no such group."""
+        future = self._client.describe_consumer_groups([group], request_timeout=self._patience_s)[group]
+        return len(self._result(future).members)
 
     def describe(self, names: Iterable[str]) -> dict[str, TopicInfo]:
         """Those of `names` that exist."""

@@ -185,7 +185,7 @@ def write(client: "redis.Redis", writes: Iterable[Write]) -> int:
     while part := list(islice(rest, _AT_ONCE)):
         with client.pipeline(transaction=False) as pipe:
             for command in commands_of(part):
-                pipe.execute_command(*command)
+                pipe.execute_command(*command)  # type: ignore[no-untyped-call]
             pipe.execute()
         count += len(part)
     return count
