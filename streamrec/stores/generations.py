@@ -172,8 +172,8 @@ class Building:
 
 def begin_writing(client: "redis.Redis", namespace: str, generation: Generation) -> None:
     """Note what is going to be written, having removed what an earlier try has left."""
-    left = client.get(written_key(namespace))
-    if isinstance(left, bytes) and unpack(left, 0).id != generation.id:
+    left, now = client.get(written_key(namespace)), client.get(current_key(namespace))
+    if isinstance(left, bytes) and left != now:  # equal: it was switched to, and then the process died
         remove(client, unpack(left, 0).keys(namespace))
     client.set(written_key(namespace), pack(generation))
 
