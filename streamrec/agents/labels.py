@@ -82,7 +82,7 @@ class Labels:
         if book is None or book.hold is not hold:
             due = DueQueue(await hold.slot.fields(self._keys.due(hold.name)))
             [outbox] = await hold.slot.read([self._keys.outbox(hold.name)])
-            book = self._books[hold.name] = Book(hold, due, _unpack_outbox(outbox))
+            book = self._books[hold.name] = Book(hold, due, unpack_outbox(outbox))
             metrics.IMPRESSIONS_PENDING.labels(hold.name[1:]).set(len(due))
         await self.flush(book)
         book.members, book.changed, book.examples = {}, {}, []
@@ -256,7 +256,8 @@ def _pack_outbox(records: Sequence[Record]) -> bytes:
     return b"\x01" + msgspec.msgpack.encode([(record.key, record.value) for record in records])
 
 
-def _unpack_outbox(value: bytes | None) -> list[Record]:
+def unpack_outbox(value: bytes | None) -> list[Record]:
+    """The records of a stored outbox; none for None. Raises ValueError for another format."""
     if value is None:
         return []
     if value[:1] != b"\x01":

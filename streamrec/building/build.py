@@ -6,7 +6,7 @@ import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import msgspec
 import redis
@@ -16,11 +16,9 @@ from streamrec.building import checkpoint, handover
 from streamrec.building.builder import Builder, Past
 from streamrec.building.checkpoint import Span, UnusableCheckpointError, Work
 from streamrec.building.sources import SOURCES, FileLog, Files, TopicLog, Unusable
+from streamrec.building.trained import Trained
 from streamrec.kafka.admin import Admin
 from streamrec.local import lag
-from streamrec.models import snapshot as snapshots
-from streamrec.models.job_check import JobCheck
-from streamrec.models.snapshot import OtherModelError, Snapshot, UnreadableSnapshotError
 from streamrec.settings import Settings
 from streamrec.stores import generations
 from streamrec.stores.generations import Building, Generation
@@ -243,40 +241,18 @@ class Build:
             for (topic, number), (low, high) in bounds.items()
         ]
         counts = tuple(dict.fromkeys((*before.counts, self._plan.partitions)))
-        _, trained = self._admin.watermarks(TRAINING_EXAMPLES)[0]
-        work = Work(self._kind(before), ids, counts, trained, 0, spans)
-        stored = self._stored_model(keys, ids[TRAINING_EXAMPLES], trained)
-        if stored is None:
-            return work, Builder(self._settings, ids, {}, self._plan.learn), {}
-        [position] = stored.positions
-        work.trained_to, work.version = position.next_offset, stored.version
-        marks = {
-            source: Mark(topic_id, *mark)
-            for name, mark in stored.marks.items()
-            for source, _, topic_id in [name.rpartition("@")]
-        }
-        builder = Builder(self._settings, ids, marks, self._plan.learn)
-        snapshots.restore(builder.model, stored)
-        self._tell(f"going on with model version {stored.version}, which has learned {stored.examples:,} examples")
-        return work, builder, marks
-
-    def _stored_model(self, keys: Keys, topic_id: str, high: int) -> Snapshot | None:
-        """The model in use, where it fits the log of examples: it is gone on with, since it is a replay of that log."""
-        if self._plan.command == "bootstrap":
-            return None
-        value: Any = self._client.get(keys.model(JobCheck.name))
-        if value is None:
-            return None
-        try:
-            stored = snapshots.unpack(value)
-            snapshots.restore(Builder(self._settings, {}, {}).model, stored)
-        except (UnreadableSnapshotError, OtherModelError) as error:
-            self._tell(f"the model is learned anew: {error}")
-            return None
-        fits = [(position.topic_id, position.next_offset <= high) for position in stored.positions] == [
-            (topic_id, True)
-        ]
-        return stored if fits else None
+        trained = None if self._plan.command == "bootstrap" else Trained.in_use(self._client, keys, ids)
+        if trained is None:
+            _, high = self._admin.watermarks(TRAINING_EXAMPLES)[0]
+            trained = Trained.anew(high)
+        else:
+            self._tell(f"going on with the model in use, which has learned {trained.model.examples:,} examples")
+            if self._plan.learn:
+                trained.catch_up(self._settings, self._client, keys, bounds)
+        work = Work(self._kind(before), ids, counts, trained.next_offset, trained.version, spans)
+        builder = Builder(self._settings, ids, trained.marks, self._plan.learn)
+        builder.model = trained.model
+        return work, builder, trained.marks
 
     def _check_gaps(self, keys: Keys, bounds: dict[tuple[str, int], tuple[int, int]], ids: dict[str, str]) -> None:
         """What the present state was made of and the log does not hold any more."""

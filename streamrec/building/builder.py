@@ -130,9 +130,12 @@ class Builder(Offline):
     def marks(self, ends: Mapping[tuple[str, int], int]) -> dict[str, Mark]:
         """What has been learned once everything before `ends` was taken: what the model begins with when it goes live.
 
-        Every example from a record before its end counts as learned, whether one was made or not.
+        Every example from a record before its end counts as learned, whether one was made or not. A builder that was not
+        to learn leaves the model and its marks as they are.
         """
         marks = dict(self._marks)
+        if not self._share:
+            return marks
         for (topic, partition), end in ends.items():
             if end and topic in self._ids:
                 for source in (f"{topic}/{partition}", f"{topic}#labels/{partition}"):

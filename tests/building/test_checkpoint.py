@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from streamrec.building import checkpoint
-from streamrec.building.builder import Builder
+from streamrec.building.builder import Builder, Past
 from streamrec.building.checkpoint import Span, UnusableCheckpointError, Work
 from streamrec.settings import Settings
 from streamrec.stores.positions import Mark
-from tests.building.test_builder import IDS, START, Past, history, impression
+from tests.building.test_builder import IDS, START, history, impression
 
 MARKS = {"job-views/0": Mark("another", 3, 0)}
 

@@ -12,9 +12,14 @@ from typing import Any
 import httpx
 import pytest
 
-from streamrec.events import JobView
-from streamrec.features.state import MemberState, unpack
-from tests.e2e.test_kills import JOBS, POSTINGS, START, Log, differences, stored_model
+from streamrec.agents import due
+from streamrec.codecs import decode
+from streamrec.events import Impression, ImpressionItem, JobView, TrainingExample
+from streamrec.features.library import FEATURE_SET, feature_names
+from streamrec.kafka.reader import read
+from streamrec.local.ports import free_port
+from streamrec.stores.keys import Keys
+from tests.e2e.test_kills import JOBS, POSTINGS, START, Log, differences, replayed_model, stored_model
 
 pytestmark = [pytest.mark.e2e, pytest.mark.servers]
 
@@ -102,9 +107,12 @@ def test_a_rebuild_beside_a_running_system_is_not_noticed(make_system: Callable[
     assert system.keys.generation == built["generation"]
     assert differences(system, log) == []
     assert all(process.alive for process in system.processes[:3]), "nothing ended, nothing had to be started"
-    assert system.recommendations("viewer-1")["degraded"] is None
-    done = system.http.get("/v1/members/viewer-1").json()
-    assert done["member_id"] == "viewer-1"
+    # The lookup answers from what the worker of the new generation writes, `after=` included.
+    view = {"type": "JobView", "member_id": "ann", "job_id": JOBS[0]}
+    token = system.http.post("/v1/events", json=view).json()["results"][0]["token"]
+    system.wait(
+        lambda: system.recommendations("ann", after=token)["freshness"]["after"] == "reached", "the view to arrive", 20
+    )
 
 
 def test_a_killed_bootstrap_goes_on_and_ends_as_if_nothing_had_happened(make_system: Callable[..., Any]) -> None:
@@ -167,28 +175,98 @@ def test_more_partitions(make_system: Callable[..., Any]) -> None:
     assert differences(system, log) == []
 
 
-def test_a_view_of_a_member_is_in_the_next_list(make_system: Callable[..., Any]) -> None:
-    """The lookup of the new generation reads what the worker of the new generation writes, `after=` included."""
-    system = make_system(session_timeout_s=3.0)
+def shown_to(member: str, request_id: str, at: int) -> Impression:
+    row = b"\x00" * 4 * len(feature_names())
+    items = tuple(
+        ImpressionItem(job_id=job, position=place, score=0.1, p_check=0.1, propensity=1.0, features=row, sources=())
+        for place, job in enumerate(JOBS[:5])
+    )
+    return Impression(
+        request_id=request_id, member_id=member, served_at=at, workflow="main", model_name="job_check", model_version=1,
+        feature_set=FEATURE_SET, items=items,
+    )  # fmt: skip
+
+
+def show_and_view(system: Any, name: str) -> list[tuple[str, Any]]:
+    """Lists for twenty members, then views of half of them; once the first are in the state, so that all see one order."""
+    now = time.time_ns() // 1_000_000
+    system.produce(("impressions", shown_to(f"reader-{number}", f"{name}-{number}", now)) for number in range(20))
+    system.settle(trainer=False)
+    views: list[tuple[str, Any]] = [
+        ("job-views", JobView(event_id=f"{name}-{number}", member_id=f"reader-{number}", job_id=JOBS[number % 5],
+                              occurred_at=now + 1, request_id=f"{name}-{number}"))
+        for number in range(10)
+    ]  # fmt: skip
+    system.produce(views)
+    system.settle(trainer=False)
+    return views
+
+
+def closed(system: Any) -> set[str | None]:
+    """Requests of the lists that have been closed."""
+    examples = [decode("TrainingExample", record.value or b"") for record in read(system.settings, "training-examples")]
+    return {made.request_id for made in examples if isinstance(made, TrainingExample) and made.kind == "closed"}
+
+
+def content(system: Any, keys: Keys, kind: str) -> dict[str, bytes]:
+    found = sorted(system.client.scan_iter(f"{keys.prefix}:{{*:{kind}:*"))
+    return {key.decode().rpartition(f":{kind}:")[2]: system.client.get(key) for key in found}
+
+
+def waiting(system: Any, keys: Keys) -> list[due.Due]:
+    buckets = [value for slot in range(4) for value in system.client.hgetall(keys.due(f"m{slot}")).values()]
+    return sorted((each for bucket in buckets for each in due.unpack(bucket)), key=lambda each: each.request_id)
+
+
+def test_what_is_built_is_what_a_worker_had_built_and_each_example_is_learned_once(
+    make_system: Callable[..., Any],
+) -> None:
+    system, log = make_system(session_timeout_s=3.0, label_window_s=8.0, idle_watermark_s=0.5), Log(16)
     system.produce(("job-postings", posting) for posting in POSTINGS)
-    system.start_all()
+    worker, trainer = system.start("worker"), system.start("trainer")
+    system.produce(log.more(400))
+    log.events += show_and_view(system, "first")
+    system.wait(lambda: len(closed(system)) == 20, "the first lists to be closed", 30)
     system.settle()
-    finished(system.start("rebuild", "--json"))
-    system.wait(
-        lambda: "answering from generation" in "".join(each.said for each in system.processes), "the lookup", 20
-    )
-    view = {
-        "type": "JobView",
-        "event_id": "v1",
-        "member_id": "ann",
-        "job_id": JOBS[0],
-        "occurred_at": time.time_ns() // 10**6,
-    }
-    answer = system.http.post("/v1/events", json={"events": [view]}).json()
-    token = answer["results"][0]["token"]
-    system.wait(
-        lambda: system.recommendations("ann", after=token)["freshness"]["after"] == "reached", "the view to arrive", 20
-    )
-    state = unpack(MemberState, system.client.get(system.keys.member("ann")))
-    assert list(state.viewed) == [JOBS[0]]
-    assert JobView(event_id="v1", member_id="ann", job_id=JOBS[0], occurred_at=1).job_id == JOBS[0]
+    trainer.stop()
+    stored = stored_model(system).examples
+    system.produce(log.more(300))  # examples of these are in the log, and not learned yet
+    log.events += show_and_view(system, "second")
+    worker.stop()
+    before = system.keys
+    assert (differences(system, log), len(waiting(system, before))) == ([], 20)
+    built = finished(system.start("rebuild", "--json"))
+    after = system.keys
+    for kind in ("member", "shown"):
+        assert content(system, after, kind) == content(system, before, kind), kind
+    assert waiting(system, after) == waiting(system, before)
+    assert differences(system, log) == []
+    assert built["learned"] == 0, "the workers had read everything"
+    assert built["examples"] == replayed_model(system).examples > stored
+    system.start("worker")
+    system.start("trainer")
+    system.produce(log.more(100))
+    system.wait(lambda: len(closed(system)) == 40, "the other lists to be closed", 30)
+    system.settle()
+    assert differences(system, log) == []
+    assert stored_model(system).examples == replayed_model(system).examples
+
+
+def test_what_a_worker_of_the_old_state_still_has_in_hand_changes_nothing(make_system: Callable[..., Any]) -> None:
+    system, log = make_system(session_timeout_s=3.0), Log(17)
+    system.produce(("job-postings", posting) for posting in POSTINGS)
+    system.produce(log.more(500))
+    zombie = system.start("worker", fault="sleep-before-produce@job-views:1")
+    system.wait(lambda: zombie.asleep, "the worker to fall asleep", 60)
+    finished(system.start("rebuild", "--no-learn", "--json"))
+    system.start("worker", STREAMREC_WORKER_METRICS_PORT=str(free_port()))
+    system.produce(log.more(100))
+    system.settle(trainer=False)
+    derived = sum(high for _, high in system.admin.watermarks("job-activity").values())
+    zombie.signal(signal.SIGCONT)
+    system.wait(lambda: "to another worker" in zombie.said, "the fence to hold", 60)
+    zombie.stop()
+    assert sum(high for _, high in system.admin.watermarks("job-activity").values()) > derived
+    system.produce(log.more(100))
+    system.settle(trainer=False)
+    assert differences(system, log) == []
