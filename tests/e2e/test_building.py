@@ -18,6 +18,7 @@ from streamrec.events import Impression, ImpressionItem, JobView, TrainingExampl
 from streamrec.features.library import FEATURE_SET, feature_names
 from streamrec.kafka.reader import read
 from streamrec.local.ports import free_port
+from streamrec.models.snapshot import Snapshot
 from streamrec.stores.keys import Keys
 from tests.e2e.test_kills import JOBS, POSTINGS, START, Log, differences, replayed_model, stored_model
 
@@ -221,7 +222,7 @@ def waiting(system: Any, keys: Keys) -> list[due.Due]:
 def test_what_is_built_is_what_a_worker_had_built_and_each_example_is_learned_once(
     make_system: Callable[..., Any],
 ) -> None:
-    system, log = make_system(session_timeout_s=3.0, label_window_s=8.0, idle_watermark_s=0.5), Log(16)
+    system, log = make_system(session_timeout_s=3.0, label_window_s=6.0, idle_watermark_s=0.5), Log(16)
     system.produce(("job-postings", posting) for posting in POSTINGS)
     worker, trainer = system.start("worker"), system.start("trainer")
     system.produce(log.more(400))
@@ -252,21 +253,40 @@ def test_what_is_built_is_what_a_worker_had_built_and_each_example_is_learned_on
     assert stored_model(system).examples == replayed_model(system).examples
 
 
-def test_what_a_worker_of_the_old_state_still_has_in_hand_changes_nothing(make_system: Callable[..., Any]) -> None:
+def learned_after(system: Any, snapshot: Snapshot) -> int:
+    """Examples in the log that are above the marks of a model, each counted once."""
+    found = set()
+    for record in read(system.settings, "training-examples"):
+        made = decode("TrainingExample", record.value or b"")
+        assert isinstance(made, TrainingExample)
+        mark = snapshot.marks.get(f"{made.source_topic}/{made.source_partition}@{made.source_topic_id}", (-1, 0))
+        if (made.source_offset, made.source_index) > mark:
+            found.add((made.source_topic, made.source_partition, made.source_offset, made.source_index))
+    return len(found)
+
+
+def test_what_a_worker_of_the_old_state_still_has_in_hand_changes_nothing(
+    make_system: Callable[..., Any], *, spoil_rebuild: str = "", spoil_worker: str = ""
+) -> None:
+    """It wakes up after the switch, and produces what it had derived: counts for jobs, and examples."""
     system, log = make_system(session_timeout_s=3.0), Log(17)
     system.produce(("job-postings", posting) for posting in POSTINGS)
     system.produce(log.more(500))
-    zombie = system.start("worker", fault="sleep-before-produce@job-views:1")
+    zombie = system.start("worker", fault="sleep-before-produce@job-views:2")
     system.wait(lambda: zombie.asleep, "the worker to fall asleep", 60)
-    finished(system.start("rebuild", "--no-learn", "--json"))
-    system.start("worker", STREAMREC_WORKER_METRICS_PORT=str(free_port()))
-    system.produce(log.more(100))
-    system.settle(trainer=False)
-    derived = sum(high for _, high in system.admin.watermarks("job-activity").values())
+    built = finished(system.start("rebuild", "--json", spoil=spoil_rebuild))
+    model = stored_model(system)
+    assert model.examples == built["learned"] > 100
+    system.start("worker", spoil=spoil_worker, STREAMREC_WORKER_METRICS_PORT=str(free_port()))
+    system.start("trainer")
+    system.wait(lambda: set(system.client.scan_iter(f"{system.keys.prefix}:{{m*:epoch")), "the new worker to read", 30)
+    system.settle()
+    derived, made = (system.admin.watermarks(topic) for topic in ("job-activity", "training-examples"))
     zombie.signal(signal.SIGCONT)
     system.wait(lambda: "to another worker" in zombie.said, "the fence to hold", 60)
     zombie.stop()
-    assert sum(high for _, high in system.admin.watermarks("job-activity").values()) > derived
+    assert (derived, made) != tuple(system.admin.watermarks(topic) for topic in ("job-activity", "training-examples"))
     system.produce(log.more(100))
-    system.settle(trainer=False)
+    system.settle()
     assert differences(system, log) == []
+    assert stored_model(system).examples == model.examples + learned_after(system, model)
