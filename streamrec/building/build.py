@@ -18,6 +18,7 @@ from streamrec.building.checkpoint import Span, UnusableCheckpointError, Work
 from streamrec.building.sources import SOURCES, FileLog, Files, TopicLog, Unusable
 from streamrec.building.trained import Trained
 from streamrec.kafka.admin import Admin
+from streamrec.kafka.client import KafkaRefusedError
 from streamrec.local import lag
 from streamrec.settings import Settings
 from streamrec.stores import generations
@@ -201,7 +202,11 @@ class Build:
                     f"{count} worker(s) of the group {group} run: stop them first, since they would take records in new "
                     f"partitions for misplaced ones; lookups may go on. After this, start workers with partitions = {wanted}"
                 )
-            for name in self._admin.add_partitions(PARTITIONED_TOPICS, wanted):
+            try:
+                grown = self._admin.add_partitions(PARTITIONED_TOPICS, wanted)
+            except KafkaRefusedError as error:
+                raise BuildError(str(error)) from error
+            for name in grown:
                 self._tell(f"{name} has {wanted} partitions now")
         if problems := Admin(self._later).check(topics.load()):
             raise BuildError("\n".join(f"{found.topic}: {found.what}; {found.remedy}" for found in problems))

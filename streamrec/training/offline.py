@@ -7,7 +7,7 @@ in one process, by the same functions in the same order, so that what is measure
 from collections.abc import Mapping
 from typing import Final
 
-from streamrec.events import ActivityEntry, Connection, Event, JobEvent, JobPosting, MemberProfile, TrainingExample
+from streamrec.events import Connection, Event, JobEvent, JobPosting, MemberProfile, TrainingExample
 from streamrec.features.fold import (
     Effect,
     fold_entry,
@@ -124,8 +124,8 @@ class Offline:
         state = self.members.setdefault(event.member_id, MemberState())
         if isinstance(event, Event):
             remember(state, event.event_id)
-        for index, effect in enumerate(fold_member(state, event)):
-            self._apply(index, effect)
+        for effect in fold_member(state, event):
+            self._apply(effect)
 
     def take(self, event: Record) -> None:
         """Learn from a record, then fold it; a duplicate changes nothing."""
@@ -137,19 +137,22 @@ class Offline:
                 self.learn(event)
         self.fold(event)
 
-    def _apply(self, index: int, effect: Effect) -> None:
-        entry = ActivityEntry(
-            offset=self._taken, index=index, job_id=effect.job_id, occurred_at=effect.occurred_at, action=effect.action,
-            sign=effect.sign, first=effect.first, neighbours=effect.neighbours,
-        )  # fmt: skip
-        if entry.action is not None:
-            fold_entry(self._job(entry.job_id), entry)
-            self._changed(entry.job_id)
-        if entry.neighbours:
-            fold_neighbours(self.neighbours.setdefault(entry.job_id, Neighbours()), entry)
+    def _apply(self, effect: Effect) -> None:
+        job_id = effect.job_id
+        if effect.action is not None:
+            fold_entry(self._job(job_id), effect)
+            self._changed(job_id)
+        if effect.neighbours:
+            row = self.neighbours.get(job_id)
+            if row is None:
+                row = self.neighbours[job_id] = Neighbours()
+            fold_neighbours(row, effect)
 
     def _job(self, job_id: str) -> JobState:
-        return self.jobs.setdefault(job_id, JobState())
+        state = self.jobs.get(job_id)
+        if state is None:
+            state = self.jobs[job_id] = JobState()
+        return state
 
     def _changed(self, job_id: str) -> None:
         self.table.upsert(job_id, self.jobs[job_id])

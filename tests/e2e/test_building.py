@@ -265,19 +265,17 @@ def learned_after(system: Any, snapshot: Snapshot) -> int:
     return len(found)
 
 
-def test_what_a_worker_of_the_old_state_still_has_in_hand_changes_nothing(
-    make_system: Callable[..., Any], *, spoil_rebuild: str = "", spoil_worker: str = ""
-) -> None:
+def test_what_a_worker_of_the_old_state_still_has_in_hand_changes_nothing(make_system: Callable[..., Any]) -> None:
     """It wakes up after the switch, and produces what it had derived: counts for jobs, and examples."""
     system, log = make_system(session_timeout_s=3.0), Log(17)
     system.produce(("job-postings", posting) for posting in POSTINGS)
     system.produce(log.more(500))
     zombie = system.start("worker", fault="sleep-before-produce@job-views:2")
     system.wait(lambda: zombie.asleep, "the worker to fall asleep", 60)
-    built = finished(system.start("rebuild", "--json", spoil=spoil_rebuild))
+    built = finished(system.start("rebuild", "--json"))
     model = stored_model(system)
     assert model.examples == built["learned"] > 100
-    system.start("worker", spoil=spoil_worker, STREAMREC_WORKER_METRICS_PORT=str(free_port()))
+    system.start("worker", STREAMREC_WORKER_METRICS_PORT=str(free_port()))
     system.start("trainer")
     system.wait(lambda: set(system.client.scan_iter(f"{system.keys.prefix}:{{m*:epoch")), "the new worker to read", 30)
     system.settle()
