@@ -17,7 +17,7 @@ from typing import ClassVar, Final
 import prometheus_client
 
 from streamrec import codecs, metrics, topics
-from streamrec.agents.app import StreamApp, check_generation, check_topics
+from streamrec.agents.app import StreamApp, check_topics
 from streamrec.agents.app import run as run_app
 from streamrec.agents.base import OwnerAgent, attach
 from streamrec.agents.dead_letters import dead_letter
@@ -268,8 +268,7 @@ def build(settings: Settings, generation: Generation) -> StreamApp:
 def run(settings: Settings) -> int:
     """Run the trainer until SIGTERM or SIGINT; exit codes as those of `agents.worker.run`."""
     generation = current_of(settings)
-    specs = {TOPIC: topics.load()[TOPIC]}
-    if code := check_generation("trainer", settings, generation) or check_topics("trainer", settings, specs):
+    if code := check_topics("trainer", settings, {TOPIC: topics.load()[TOPIC]}):
         return code
     prometheus_client.start_http_server(settings.trainer_metrics_port, settings.metrics_host)
     try:

@@ -6,7 +6,7 @@ import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 import redis
@@ -15,6 +15,7 @@ from streamrec import topics
 from streamrec.building import checkpoint, handover
 from streamrec.building.builder import Builder, Past
 from streamrec.building.checkpoint import Span, UnusableCheckpointError, Work
+from streamrec.building.plan import BuildError, Built, InterruptedBuildError, Plan, Progress
 from streamrec.building.sources import SOURCES, FileLog, Files, TopicLog, Unusable
 from streamrec.building.trained import Trained
 from streamrec.kafka.admin import Admin
@@ -34,87 +35,9 @@ INTERNAL: Final = tuple(
 _LOOK_EVERY: Final = 64  # records between two looks at the clock
 _REPORT_EVERY_S: Final = 0.2
 _KEEP_EVERY_S: Final = 5.0
+_WAIT_S: Final = 0.5
 _ROUNDS: Final = 5  # in which what was written meanwhile is taken, too
 _TOLD: Final = 20  # unusable records told in full; all are counted
-
-
-class BuildError(Exception):
-    """It cannot be built as things are; the message says what to do. Nothing has been switched."""
-
-
-class InterruptedBuildError(Exception):
-    """Stopped by the user; what was done is kept on disk."""
-
-
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What to build.
-
-    Attributes
-    ----------
-    files
-        A log in files, taken before the topics.
-    topics
-        Whether what is in the topics is taken; if not, the live agents read it from its beginning.
-    partitions
-        Of the member- and job-keyed topics from then on.
-    learn
-        Share of the actions that the model learns from, of those that it has not learned before.
-    restart
-        Begin anew, whatever an interrupted run has left.
-    replace
-        Whether there may be state already.
-    accept_gap
-        Go on though the log does not hold all that the present state was made of.
-    keep_old_s
-        How long the old generation stays.
-    checkpoint_s
-        How often the work is kept on disk.
-    """
-
-    command: Literal["bootstrap", "rebuild"]
-    files: Files | None = None
-    topics: bool = True
-    partitions: int
-    learn: float = 1.0
-    restart: bool = False
-    replace: bool = False
-    accept_gap: bool = False
-    keep_old_s: int = 60
-    checkpoint_s: float = 30.0
-
-
-class Progress(msgspec.Struct):
-    """How far it is: `share` of the present phase, 0 to 1; `seconds` over all runs."""
-
-    phase: str
-    share: float
-    records: int
-    learned: int
-    seconds: float
-
-    @property
-    def rate(self) -> float:
-        """Records a second."""
-        return self.records / self.seconds if self.seconds else 0.0
-
-
-class Built(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of it."""
-
-    generation: str
-    partitions: int
-    records: int
-    duplicates: int
-    unusable: dict[str, int]
-    members: int
-    jobs: int
-    learned: int
-    examples: int
-    seconds: float
-    handed_over: dict[str, int]  # by topic, the sum of the offsets at which the live agents go on
-    written: int
-    retired: int
-    orphans: int
 
 
 class Build:
@@ -144,7 +67,7 @@ class Build:
         self._later = msgspec.structs.replace(settings, partitions=plan.partitions)
         self._tell, self._report, self._stopped = tell, report, stopped
         self.path = Path(settings.data_dir) / "building" / f"{settings.namespace}.checkpoint"
-        self._phase, self._count = "", 0
+        self._phase, self._count, self._grown_at = "", 0, 0.0
         self._began = self._reported_at = self._kept_at = time.monotonic()
         self._saved_at, self._pause_s = time.monotonic(), plan.checkpoint_s
 
@@ -208,6 +131,8 @@ class Build:
                 raise BuildError(str(error)) from error
             for name in grown:
                 self._tell(f"{name} has {wanted} partitions now")
+            if grown:
+                self._grown_at = time.time()
         if problems := Admin(self._later).check(topics.load()):
             raise BuildError("\n".join(f"{found.topic}: {found.what}; {found.remedy}" for found in problems))
 
@@ -255,6 +180,7 @@ class Build:
             if self._plan.learn:
                 trained.catch_up(self._settings, self._client, keys, bounds)
         work = Work(self._kind(before), ids, counts, trained.next_offset, trained.version, spans)
+        work.not_before = int((self._grown_at + self._plan.settle_s) * 1000) if self._grown_at else 0
         builder = Builder(self._settings, ids, trained.marks, self._plan.learn)
         builder.model = trained.model
         return work, builder, trained.marks
@@ -293,27 +219,45 @@ class Build:
         self._work.files_done = True
 
     def _take_topics(self) -> None:
+        """Take what is there and then, in rounds that get shorter, what has been written meanwhile."""
         self._phase = "topics"
-        spans = {(span.topic, span.partition): span for span in self._work.spans}
+        self._take_spans()
+        while (left := self._work.not_before / 1000 - time.time()) > 0:
+            if self._phase == "topics":
+                self._phase = "waiting"
+                self._tell(
+                    f"waiting {left:.0f} s, for producers to see the new partitions (--settle): meanwhile records are taken "
+                    "wherever they come; from then on workers take those in the old places for misplaced"
+                )
+            time.sleep(min(left, _WAIT_S))
+            self._note_ends()
+            self._take_spans()
+            self._pass_time(1 - left / max(self._plan.settle_s, 1.0))
         for _ in range(_ROUNDS):
-            total = max(1, sum(span.end - span.low for span in spans.values()))
-            done = sum(span.next - span.low for span in spans.values())
-            for record, item in TopicLog(
-                self._later, {place: (span.next, span.end) for place, span in spans.items()}, self._work.counts
-            ):
-                span = spans[record.topic, record.partition]
-                done += record.offset + 1 - span.next
-                span.next = record.offset + 1
-                self._take(item)
-                self._look(lambda: done / total)  # noqa: B023 - called at once
-            for span in spans.values():
-                span.next = span.end  # the last ones may have been compacted away
-            for place, (_, high) in self._admin.bounds(SOURCES).items():
-                spans[place].end = high
-            if all(span.next == span.end for span in spans.values()):
+            if not self._note_ends():
                 return
+            self._take_spans()
+
+    def _note_ends(self) -> bool:
+        """Read on to where the logs end now; whether there is anything more."""
+        spans = {(span.topic, span.partition): span for span in self._work.spans}
+        for place, (_, high) in self._admin.bounds(SOURCES).items():
+            spans[place].end = high
+        return any(span.next < span.end for span in spans.values())
+
+    def _take_spans(self) -> None:
+        spans = {(span.topic, span.partition): span for span in self._work.spans}
+        total = max(1, sum(span.end - span.low for span in spans.values()))
+        done = sum(span.next - span.low for span in spans.values())
+        bounds = {place: (span.next, span.end) for place, span in spans.items()}
+        for record, item in TopicLog(self._later, bounds, self._work.counts):
+            span = spans[record.topic, record.partition]
+            done += record.offset + 1 - span.next
+            span.next = record.offset + 1
+            self._take(item)
+            self._look(lambda: done / total)  # noqa: B023 - called at once
         for span in spans.values():
-            span.end = span.next
+            span.next = span.end  # the last ones may have been compacted away
 
     def _take(self, item: Past | Unusable) -> None:
         self._work.records += 1
@@ -328,15 +272,17 @@ class Build:
     def _look(self, share: Callable[[], float]) -> None:
         """Now and then: stop, report, save, keep the right to build."""
         self._count += 1
-        if self._count % _LOOK_EVERY:
-            return
+        if not self._count % _LOOK_EVERY:
+            self._pass_time(share())
+
+    def _pass_time(self, share: float) -> None:
         now = time.monotonic()
         self._work.seconds = now - self._began
         if self._stopped():
             raise InterruptedBuildError
         if now - self._reported_at >= _REPORT_EVERY_S:
             self._reported_at = now
-            self._report(self._progress(share()))
+            self._report(self._progress(share))
         if now - self._kept_at >= _KEEP_EVERY_S:
             self._right.keep()
             self._kept_at = now

@@ -61,6 +61,8 @@ class Work(msgspec.Struct, array_like=True):
         Taken so far; of these, how many meant nothing, by reason.
     seconds
         Spent so far.
+    not_before
+        When producers know of new partitions (ms): until then records come in the old ones.
     """
 
     kind: str
@@ -74,6 +76,7 @@ class Work(msgspec.Struct, array_like=True):
     records: int = 0
     unusable: dict[str, int] = msgspec.field(default_factory=dict)
     seconds: float = 0.0
+    not_before: int = 0
 
 
 class Checkpoint(msgspec.Struct, array_like=True):

@@ -15,9 +15,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from streamrec.building import build
-from streamrec.building.build import Build, BuildError, Built, InterruptedBuildError, Plan
+from streamrec.building import plan as plans
+from streamrec.building.build import Build
 from streamrec.building.checkpoint import UnusableCheckpointError
+from streamrec.building.plan import BuildError, Built, InterruptedBuildError, Plan
 from streamrec.building.sources import Files
 from streamrec.cli.logs import COLUMNS, MAP
 from streamrec.cli.options import with_settings
@@ -59,12 +60,12 @@ def _learning(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @contextlib.contextmanager
-def _reporting(errors: Console) -> Iterator[Callable[[build.Progress], None]]:
+def _reporting(errors: Console) -> Iterator[Callable[[plans.Progress], None]]:
     """A bar on a terminal; else a line every few seconds."""
     if not errors.is_terminal:
         told = time.monotonic()
 
-        def line(progress: build.Progress) -> None:
+        def line(progress: plans.Progress) -> None:
             nonlocal told
             if time.monotonic() - told >= _LINE_EVERY_S:
                 told = time.monotonic()
@@ -80,7 +81,7 @@ def _reporting(errors: Console) -> Iterator[Callable[[build.Progress], None]]:
     with Progress(*columns, console=errors, transient=True) as bars:
         task = bars.add_task("", total=1.0, text="")
 
-        def bar(progress: build.Progress) -> None:
+        def bar(progress: plans.Progress) -> None:
             text = f"{progress.records:,} records  {progress.rate:,.0f}/s  {progress.learned:,} learned"
             bars.update(task, completed=progress.share, description=progress.phase, text=text)
 
@@ -199,10 +200,18 @@ def bootstrap(
     metavar="N",
     help="Partitions of the member- and job-keyed topics from now on; more than there are. Stop the workers first.",
 )
+@click.option(
+    "--settle",
+    type=click.FloatRange(0),
+    default=300.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="After partitions were added: how long producers may take to see them. Their clients ask every 5 minutes.",
+)
 @_learning
 @with_settings
 def rebuild(
-    settings: Settings, *, partitions: int | None, learn: float, no_learn: bool, restart: bool, accept_gap: bool,
+    settings: Settings, *, partitions: int | None, settle: float, learn: float, no_learn: bool, restart: bool, accept_gap: bool,
     keep_old: int, checkpoint: float, as_json: bool,
 ) -> None:  # fmt: skip
     """Compute the state anew from the topics, while lookups go on with the old one; then switch.
@@ -213,7 +222,7 @@ def rebuild(
     """
     plan = Plan(
         command="rebuild", partitions=partitions or settings.partitions, learn=0.0 if no_learn else learn, restart=restart,
-        replace=True, accept_gap=accept_gap, keep_old_s=keep_old, checkpoint_s=checkpoint,
+        replace=True, settle_s=settle, accept_gap=accept_gap, keep_old_s=keep_old, checkpoint_s=checkpoint,
     )  # fmt: skip
     _run(settings, plan, as_json=as_json)
 

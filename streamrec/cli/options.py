@@ -49,5 +49,6 @@ _MENDABLE = frozenset(
         "ServerError",
         "ServicesError",
         "TopicError",
+        "UnreadableGenerationError",
     )
 )

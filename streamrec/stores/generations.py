@@ -119,8 +119,14 @@ def current(client: "redis.Redis", settings: Settings) -> Generation:
     return unpack(value if isinstance(value, bytes) else None, settings.partitions)
 
 
-def current_of(settings: Settings) -> Generation:
+def current_of(settings: Settings, *, claim: bool = False) -> Generation:
     """`current`, on a connection of its own: once at the start of a process.
+
+    Parameters
+    ----------
+    claim
+        Note the first generation down with its number of partitions, if that has not been done: so that a worker with
+        another number does not take its state for its own.
 
     Raises
     ------
@@ -131,6 +137,8 @@ def current_of(settings: Settings) -> Generation:
     """
     try:
         with connect(settings) as client:
+            if claim:
+                client.set(current_key(settings.namespace), pack(unpack(None, settings.partitions)), nx=True)
             return current(client, settings)
     except redis.RedisError as error:
         raise StoreUnavailableError(f"Redis at {settings.redis}: {error}") from error
