@@ -211,7 +211,8 @@ async def test_a_reader_that_fell_behind_loads_anew(store: Store, keys: Keys, ca
 async def test_a_new_generation_is_answered_from_once_its_jobs_are_loaded(store: Store, keys: Keys) -> None:
     """Keys, table and model change together, and whoever shares them is told."""
     built = Generation(1, "c0ffee", 8, (4, 8), 0)
-    new, moved = built.keys(keys.namespace), []
+    new = built.keys(keys.namespace)
+    moved: list[Keys] = []
     await commit(store, keys, ("a", job("a")), ("old", job("old")))
     await store.put([Put(keys.member("ann"), pack(MemberState(version=1)))])
     serving = Serving(store, keys, Settings(namespace=keys.namespace), clock_ms, moved.append)
