@@ -267,9 +267,9 @@ def build(settings: Settings, generation: Generation) -> StreamApp:
 
 def run(settings: Settings) -> int:
     """Run the trainer until SIGTERM or SIGINT; exit codes as those of `agents.worker.run`."""
-    generation = current_of(settings)
     if code := check_topics("trainer", settings, {TOPIC: topics.load()[TOPIC]}):
         return code
+    generation = current_of(settings)
     prometheus_client.start_http_server(settings.trainer_metrics_port, settings.metrics_host)
     try:
         return run_app(build(settings, generation))

@@ -95,8 +95,10 @@ def run(settings: Settings) -> int:
         Exit code: 0; 1 after a failure that another try may mend; 2 for a fault of the topics or of the number of
         partitions; 3 for a position that does not fit the log.
     """
+    if code := check_topics("worker", settings, topics.load()):
+        return code
     generation = current_of(settings, claim=True)
-    if code := check_generation("worker", settings, generation) or check_topics("worker", settings, topics.load()):
+    if code := check_generation("worker", settings, generation):
         return code
     prometheus_client.start_http_server(settings.worker_metrics_port, settings.metrics_host)
     return run_app(build(settings, generation))

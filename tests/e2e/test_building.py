@@ -19,6 +19,8 @@ from streamrec.features.library import FEATURE_SET, feature_names
 from streamrec.kafka.reader import read
 from streamrec.local.ports import free_port
 from streamrec.models.snapshot import Snapshot
+from streamrec.stores import generations
+from streamrec.stores.generations import Generation
 from streamrec.stores.keys import Keys
 from tests.e2e.test_kills import JOBS, POSTINGS, START, Log, differences, replayed_model, stored_model
 
@@ -167,11 +169,15 @@ def test_more_partitions(make_system: Callable[..., Any]) -> None:
     system.produce_as(2, log.more(1_000))
     system.produce(log.more(200))
     small = {"STREAMREC_PARTITIONS": "2"}
+    generations.switch(system.client, "sr", Generation(partitions=2, counts=(2,)))  # as a worker of that time has noted
+    early = system.start("worker")
+    assert early.wait(30) == 2
+    assert "the state was built for 2 partitions" in early.said
     built = finished(system.start("rebuild", "--partitions", "4", "--json", **small))
     assert (built["partitions"], built["unusable"]) == (4, {})
     mistaken = system.start("worker", **small)
     assert mistaken.wait(30) == 2
-    assert "the state was built for 4 partitions" in mistaken.said
+    assert "set partitions = 4" in mistaken.said
     system.start("worker")
     system.produce(log.more(100))
     system.settle(trainer=False)
