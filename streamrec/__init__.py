@@ -15,4 +15,6 @@ To read the code in the order in which an event travels:
 8. `streamrec.stores.serving`, `streamrec.lookup.recommendations`: the answer.
 9. `streamrec.building.builder`, `streamrec.building.handover`: the same from a past log.
    `streamrec.stores.generations`: the switch to it.
+10. `streamrec.training.evaluate`: how good the answers are. `streamrec.training.offline`: all of the above in memory.
+   `streamrec.local.lockstep`: all of it for real, in the same order.
 """

@@ -5,6 +5,7 @@ the Avro records in ``avro/``; a test holds the two equal.
 """
 
 from enum import IntEnum
+from hashlib import blake2b
 
 import msgspec
 
@@ -162,6 +163,52 @@ class JobActivity(msgspec.Struct, frozen=True, kw_only=True):
     entries: tuple[ActivityEntry, ...]
 
 
+class NetworkEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a member did, for the connections among the members of one partition; part of a `MemberActivity`.
+
+    Attributes
+    ----------
+    offset, index
+        As of `ActivityEntry`.
+    kind
+        ``act`` (did something with a job), ``edge`` (connected or parted), ``work`` (works at a company now, or at none
+        that is known), ``gone`` (was erased).
+    member_id
+        Who.
+    told
+        The members of the partition that are told.
+    occurred_at
+        When (ms).
+    job_id, action, sign
+        Of an act, as of `ActivityEntry`.
+    connected
+        Of an edge; False where they parted.
+    company
+        Of an edge or a work: where `member_id` works.
+    """
+
+    offset: int
+    index: int
+    kind: str
+    member_id: str
+    told: tuple[str, ...]
+    occurred_at: int
+    job_id: str = ""
+    action: int = 0
+    sign: int = 1
+    connected: bool = True
+    company: str | None = None
+
+
+class MemberActivity(msgspec.Struct, frozen=True, kw_only=True):
+    """What one source batch means for the connections in one partition (topic `member-activity`)."""
+
+    source_topic: str
+    source_topic_id: str
+    source_partition: int
+    entries: tuple[NetworkEntry, ...]
+
+
 class ImpressionItem(msgspec.Struct, frozen=True, kw_only=True):
     """One job of an answer, as it was served.
 
@@ -252,6 +299,24 @@ class TrainingExample(msgspec.Struct, frozen=True, kw_only=True):
     served_p: tuple[float, ...] = ()
     model_version: int = 0
     hit: int = -1
+
+
+class Erasure(msgspec.Struct, frozen=True, kw_only=True):
+    """A member, by `digest_of` its id, was erased: what it did until `erased_at` is forgotten (topic `erasures`)."""
+
+    digest: str
+    erased_at: int
+
+
+def digest_of(member_id: str) -> str:
+    """What the ledger of erasures knows a member by: it says nothing to whoever does not know the id.
+
+    Examples
+    --------
+    >>> digest_of("ann")
+    'd8963d899008cf8c05369be7b9042715'
+    """
+    return blake2b(member_id.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):

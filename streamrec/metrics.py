@@ -14,8 +14,30 @@ _SLOW: Final = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 60.
 # Ingest (worker)
 EVENTS = Counter("streamrec_events_processed_total", "Records folded into state.", ["topic"])
 REJECTED = Counter("streamrec_events_rejected_total", "Records sent to dead-letters.", ["topic", "reason"])
+REGISTRY_LOOKUPS = Counter(
+    "streamrec_registry_lookups_total",
+    "Schemas asked for by id: found, unknown to the registry, or it was unavailable.",
+    ["result"],
+)
+HELD_BY_REGISTRY = Counter(
+    "streamrec_batches_held_by_registry_total", "Times that a batch had to wait for a schema, by topic.", ["topic"]
+)
 DUPLICATES = Counter(
     "streamrec_events_duplicate_total", "Events dropped because their event_id was seen before.", ["topic"]
+)
+AHEAD = Histogram(
+    "streamrec_event_ahead_seconds",
+    "How far the times of accepted events lay in the future when they were read, of those that did: clocks of producers.",
+    ["topic"], buckets=(0.1, 1.0, 10.0, 60.0, 600.0, 3_600.0, 21_600.0, 86_400.0),
+)  # fmt: skip
+MEMBERS_ERASED = Counter("streamrec_members_erased_total", "Members erased by a tombstone.")
+ERASED = Counter(
+    "streamrec_events_erased_total", "Events dropped because their member was erased after them.", ["topic"]
+)
+REDRIVEN = Counter(
+    "streamrec_redriven_records_total",
+    "Dead letters that were sent again, by what became of them: accepted, rejected or duplicate (applied before).",
+    ["topic", "outcome"],
 )
 SKIPPED = Counter(
     "streamrec_events_skipped_total", "Records below the stored position or mark: applied before.", ["topic"]

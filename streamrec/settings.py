@@ -33,6 +33,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     )
     clock_skew_ms: int = 86_400_000  # an event further in the future is a dead letter
     produce_timeout_s: float = 10.0
+    drain_timeout_s: float = 10.0  # a process that is told to stop finishes what it has in hand, for at most so long
+
+    # Schema registry: with one, the Confluent wire format is read too. Needs `pip install 'streamrec[registry]'`.
+    schema_registry: str | None = None  # http(s)://host:8081, several separated by commas
+    registry_user_info: str | None = None  # user:password
+    registry_ca_file: str | None = None  # PEM; None: the usual authorities
+    registry_certificate_file: str | None = None  # PEM, where the registry wants to see one of the client's
+    registry_key_file: str | None = None
+    registry_timeout_s: float = 3.0  # for one answer
+    registry_patience_s: float = 10.0  # an id that the registry does not know is asked for again this long
+    framing: Literal["single_object", "confluent"] = (
+        "single_object"  # of what POST /v1/events, replay and simulate write
+    )
 
     # Learning.
     negatives: int = 8  # sampled for each action
@@ -43,6 +56,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     label_weight_save: float = 3.0
     label_weight_application: float = 5.0
     shown_kept: int = 10  # impressions of a member, waiting for actions
+    forget_every_s: float = 3600.0  # stored training examples of erased members are removed as often
     idle_watermark_s: float = 5.0  # how late a record may be at an input that has been read to its end
 
     # Ranked lists.
@@ -53,6 +67,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     serve_without_posting: Literal["yes", "no", "auto"] = "auto"  # auto: yes while there is no posting at all
     rerank_cpu_share: float = 0.25  # of one core, for lists of members who acted
     asked_within_s: int = 1800  # lists are kept fresh for members asked for this recently
+    network_max_age_ms: int = 2_000  # so old a list may be without what connections have done since
     model_max_age_ms: int = 600_000  # a list by an older model is ranked anew when asked for
 
     # Lookup service.
@@ -60,11 +75,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     lookup_port: int = 8080
     lookup_workers: int = 1
     lookup_budget_ms: int = 200  # for reading state; beyond it the answer is degraded
+    lookup_drain_s: float = 0.0  # from SIGTERM, not ready, but answering: as long as load balancers take to notice
     after_budget_ms: int = 1000  # how long `after=TOKEN` may wait
     max_body_bytes: int = 1_048_576
     max_events: int = 1000  # in one POST /v1/events
     max_rank_jobs: int = 1000  # in one POST /v1/rank
     max_limit: int = 100  # jobs a page
+    time_travel: bool = False  # whether lists may be asked for as of another moment (`at`): for evaluation only
 
     # Metrics.
     metrics_host: str = "127.0.0.1"
@@ -77,8 +94,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ValueError("partitions must be at least 1")
         if not 0 <= self.explore <= 1:
             raise ValueError("explore must be between 0 and 1")
+        if self.drain_timeout_s <= 0 or self.lookup_drain_s < 0:
+            raise ValueError("drain_timeout_s must be above 0, lookup_drain_s 0 or above")
         if self.label_window_s <= 0 or self.shown_kept < 1 or min(self.label_weights) <= 0:
             raise ValueError("label_window_s, shown_kept and the label_weight_... must be above 0")
+        urls = [] if self.schema_registry is None else self.schema_registry.split(",")
+        if not all(url.strip().startswith(("http://", "https://")) for url in urls):
+            raise ValueError("schema_registry must start with http:// or https://")
+        if self.registry_user_info is not None and ":" not in self.registry_user_info:
+            raise ValueError("registry_user_info must be user:password")
+        if self.registry_timeout_s <= 0 or self.registry_patience_s < 0:
+            raise ValueError("registry_timeout_s must be above 0, registry_patience_s not below")
 
     @property
     def label_weights(self) -> tuple[float, float, float, float]:
@@ -135,4 +161,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
             msgspec.convert({name: value}, Settings, strict=False)
         except msgspec.ValidationError as error:
             raise SettingsError(f"{origin[name]}: {error}") from error
-    return msgspec.convert(values, Settings, strict=False)
+    settings = msgspec.convert(values, Settings, strict=False)
+    if settings.framing == "confluent" and settings.schema_registry is None:
+        raise SettingsError(f"{origin['framing']}: the Confluent wire format needs schema_registry to be set")
+    return settings

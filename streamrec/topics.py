@@ -29,7 +29,7 @@ class Topic(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     key: str
     keyed_by: Literal["member", "job", "none"]
     partitions: int | Literal["members"]
-    cleanup: Literal["compact", "delete"]
+    cleanup: Literal["compact", "delete", "compact,delete"]
     retention: str
     tombstones: bool
     written_by: tuple[str, ...]
@@ -41,7 +41,7 @@ class Topic(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         """Refuse values that cannot work."""
         if isinstance(self.partitions, int) and self.partitions < 1:
             raise ValueError("partitions must be at least 1")
-        if self.tombstones and self.cleanup != "compact":
+        if self.tombstones and "compact" not in self.cleanup:
             raise ValueError("tombstones need cleanup = 'compact'")
         _ = self.retention_ms
 
@@ -127,11 +127,13 @@ def _keyed(by: str) -> tuple[str, ...]:
     return tuple(name for name, topic in load().items() if topic.keyed_by == by and topic.partitions == "members")
 
 
-MEMBER_TOPICS: Final = _keyed("member")  # what the member agent consumes: equal partition counts, one owner a partition
+MEMBER_TOPICS: Final = _keyed("member")  # what feeds members: equal partition counts, one owner a partition
 JOB_TOPICS: Final = _keyed("job")  # what the job agent consumes
 PARTITIONED_TOPICS: Final = MEMBER_TOPICS + JOB_TOPICS  # their partition counts must be equal
 PUBLIC_TOPICS: Final = tuple(name for name, topic in load().items() if not topic.internal)  # anyone may produce to them
 JOB_ACTIVITY: Final = "job-activity"
+ERASURES: Final = "erasures"
+MEMBER_ACTIVITY: Final = "member-activity"
 TRAINING_EXAMPLES: Final = "training-examples"
 DEAD_LETTERS: Final = "dead-letters"
 

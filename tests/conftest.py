@@ -8,6 +8,8 @@ import pytest
 
 from streamrec.local.servers import Server, start_broker, start_redis
 
+from .registry_server import RegistryServer
+
 # A busy machine makes no example wrong, so none has a deadline. `make test-fast` takes the quick profile.
 hypothesis.settings.register_profile("thorough", deadline=None)
 hypothesis.settings.register_profile("quick", deadline=None, max_examples=20)
@@ -26,3 +28,11 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A Kafka-compatible broker of the session's own; each test keeps to topics and groups of its own."""
     with start_broker(Path(tmp_path_factory.mktemp("broker"))) as server:
         yield server
+
+
+@pytest.fixture
+def registry_server() -> Iterator[RegistryServer]:
+    """A schema registry of the test's own."""
+    server = RegistryServer()
+    yield server
+    server.stop()

@@ -12,20 +12,23 @@ VIEWS = (topics.directory() / "job-views.toml").read_text()
 def test_every_topic_of_the_issue_is_described() -> None:
     assert set(topics.load()) == {
         "job-views", "job-saves", "job-likes", "job-applications", "job-dismissals", "connections", "job-postings",
-        "member-profiles", "job-activity", "training-examples", "dead-letters", "impressions", "impressions-seen",
+        "member-profiles", "job-activity", "member-activity", "training-examples", "dead-letters", "impressions",
+        "impressions-seen", "erasures",
     }  # fmt: skip
 
 
 def test_the_groups_of_topics() -> None:
     assert set(topics.MEMBER_TOPICS) == {
         "job-views", "job-saves", "job-likes", "job-applications", "job-dismissals", "connections", "member-profiles",
-        "impressions", "impressions-seen",
+        "impressions", "impressions-seen", "member-activity",
     }  # fmt: skip
     assert set(topics.JOB_TOPICS) == {"job-postings", "job-activity"}
     assert set(topics.load()) - set(topics.PUBLIC_TOPICS) == {
-        "job-activity", "training-examples", "dead-letters", "impressions",
+        "job-activity", "member-activity", "training-examples", "dead-letters", "impressions", "erasures",
     }  # fmt: skip
-    assert {topics.JOB_ACTIVITY, topics.TRAINING_EXAMPLES, topics.DEAD_LETTERS} <= set(topics.load())
+    assert {topics.JOB_ACTIVITY, topics.MEMBER_ACTIVITY, topics.TRAINING_EXAMPLES, topics.DEAD_LETTERS} <= set(
+        topics.load()
+    )
 
 
 def test_every_schema_has_one_topic_and_every_topic_a_schema() -> None:
@@ -44,11 +47,10 @@ def test_the_key_of_a_topic_is_the_field_that_the_codec_checks() -> None:
 
 def test_only_compacted_topics_have_tombstones_and_they_are_kept_forever() -> None:
     compacted = {topic.name for topic in topics.load().values() if topic.cleanup == "compact"}
-    assert (
-        compacted
-        == {topic.name for topic in topics.load().values() if topic.tombstones}
-        == {"job-postings", "member-profiles"}
-    )
+    assert compacted == {"job-postings", "member-profiles", "erasures"}
+    # Tombstones remove an entity or, of the examples, those of a member who was erased; the ledger itself is for good.
+    tombstones = {topic.name for topic in topics.load().values() if topic.tombstones}
+    assert tombstones == {"job-postings", "member-profiles", "training-examples"}
     assert all(topics.load()[name].retention_ms == -1 for name in compacted)
 
 

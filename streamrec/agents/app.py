@@ -56,7 +56,7 @@ class StreamApp(faust.App):  # type: ignore[misc]
             topic_disable_leader=True,
             topic_allow_declare=False,  # `streamrec topics create` does, with the settings of topics/*.toml
             broker_session_timeout=session_s,
-            broker_heartbeat_interval=session_s / 6,
+            broker_heartbeat_interval=session_s / 12,  # who learns of a change of the group, learns it with a heartbeat
             broker_commit_interval=1.0,
             broker_max_poll_records=settings.batch_records,
             stream_buffer_maxsize=16,  # batches, not records
@@ -106,15 +106,17 @@ class StreamApp(faust.App):  # type: ignore[misc]
 
     def advance(self, topic: str, partition: int, next_offset: int) -> None:
         """The store holds everything of this partition below `next_offset`."""
-        tp = TP(topic, partition)
-        self.consumer.advance(tp, next_offset)
-        high = self.consumer.highwater(tp)
-        metrics.LAG.labels(topic, partition).set(max(0, (high or 0) - next_offset))
+        self.consumer.advance(TP(topic, partition), next_offset)
+        if (told := self.end(topic, partition)) is not None:  # None: the group is being assigned anew at this moment
+            metrics.LAG.labels(topic, partition).set(max(0, told[0] - next_offset))
 
     def end(self, topic: str, partition: int) -> tuple[int, int] | None:
         """Where the partition ends, and when Kafka said so: see `PositionedConsumer.end`."""
         end: tuple[int, int] | None = self.consumer.end(TP(topic, partition))
         return end
+
+    def _on_rebalance_when_stopped(self) -> None:
+        """Faust closes the connection here, before LeaveGroup is sent: the others would wait for the session timeout."""
 
     @staticmethod
     def halt(code: int) -> NoReturn:
@@ -149,24 +151,3 @@ def check_generation(role: str, settings: Settings, generation: Generation) -> i
         "number", file=sys.stderr,
     )  # fmt: skip
     return EXIT_WRONG_TOPICS
-
-
-def run(app: StreamApp) -> int:
-    """Run until SIGTERM or SIGINT; exit code. Logs go to the standard error, streamrec's own at level INFO.
-
-    When the state was built anew the program starts again in place, with the same process id: nothing of the old
-    generation is left in memory, and no supervisor has to know of it.
-    """
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
-    logging.getLogger("streamrec").setLevel(logging.INFO)
-    worker = faust.Worker(app, loglevel="WARNING", quiet=True, override_logging=False, redirect_stdouts=False)
-    worker.spinner = None  # made for terminals only; it would write escape sequences into logs
-    try:
-        worker.execute_from_commandline()
-    except SystemExit as stop:
-        if not app.moved:
-            return stop.code if isinstance(stop.code, int) else 0
-    if app.moved:
-        logging.shutdown()
-        os.execv(sys.executable, sys.orig_argv)  # noqa: S606 - this very program, with its own arguments
-    return 0

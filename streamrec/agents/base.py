@@ -4,20 +4,23 @@ import asyncio
 import logging
 import time
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from streamrec import metrics
 from streamrec.agents.faults import FAULTS
 from streamrec.agents.ownership import Hold
+from streamrec.agents.schemas import SchemaPendingError, Schemas
 from streamrec.agents.transport import Batch, Record
 from streamrec.kafka.producer import ProduceFailedError
+from streamrec.kafka.registry import RegistryUnavailableError
 from streamrec.stores.base import FencedError, StoreUnavailableError
 
 log = logging.getLogger(__name__)
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 5.0
-_LANE = 4  # batches that wait in one lane
+_LANE_RECORDS: Final = 10_000  # that wait in one lane: what comes to a busy partition while a schema is waited for
 
 
 class OwnerAgent(ABC):
@@ -29,6 +32,20 @@ class OwnerAgent(ABC):
     """
 
     topics: ClassVar[tuple[str, ...]]
+    share: ClassVar[float] = 1.0  # of the time that a lane may spend in batches; the rest it leaves to other agents
+
+    def __init__(self, schemas: Schemas | None = None) -> None:
+        self._schemas = schemas
+        self._writers = None if schemas is None else schemas.writers
+
+    async def fetch_schemas(self, topic: str, records: Sequence[Record]) -> None:
+        """Have the schemas of the registry that `records` were written by, so that `handle` can decode them.
+
+        Called without the hold's turn: the other work on a slot need not wait for the registry. Called again with the same
+        records if it raised SchemaPendingError or RegistryUnavailableError.
+        """
+        if self._schemas is not None:
+            await self._schemas.fetch(topic, records)
 
     @abstractmethod
     async def handle(self, hold: Hold, topic: str, partition: int, records: Sequence[Record]) -> None:
@@ -53,6 +70,9 @@ async def feed(agent: OwnerAgent, hold: Hold, batch: Batch, ours: Callable[[], b
     pause, uncertain = _FIRST_PAUSE_S, False
     while ours():
         try:
+            await agent.fetch_schemas(batch.topic, batch.records)
+            if not ours():
+                return False
             async with hold.turn:
                 if uncertain:
                     await hold.load()
@@ -68,7 +88,7 @@ async def feed(agent: OwnerAgent, hold: Hold, batch: Batch, ours: Callable[[], b
             metrics.FENCED.labels(hold.name).inc()
             log.warning("lost %s to another worker; its batch of %s is left to the new owner", hold.name, batch.topic)
             return False
-        except (StoreUnavailableError, ProduceFailedError) as error:
+        except (StoreUnavailableError, ProduceFailedError, SchemaPendingError, RegistryUnavailableError) as error:
             uncertain = True
             log.warning("%s/%d is held up, trying again in %.2f s: %s", batch.topic, batch.partition, pause, error)
             await asyncio.sleep(pause)
@@ -88,6 +108,30 @@ def _observe(batch: Batch, fresh: Sequence[Record]) -> None:
         age.observe(max(0.0, now - record.timestamp / 1000.0))
 
 
+class _Lane:
+    """Batches of one slot, in order; full by records, since a batch may be of one record or of a thousand."""
+
+    def __init__(self) -> None:
+        self._batches: deque[Batch] = deque()
+        self._records = 0
+        self._changed = asyncio.Condition()
+
+    async def put(self, batch: Batch) -> None:
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._records < _LANE_RECORDS)
+            self._batches.append(batch)
+            self._records += len(batch.records)
+            self._changed.notify_all()
+
+    async def get(self) -> Batch:
+        async with self._changed:
+            await self._changed.wait_for(lambda: bool(self._batches))
+            batch = self._batches.popleft()
+            self._records -= len(batch.records)
+            self._changed.notify_all()
+            return batch
+
+
 class Lanes:
     """One queue a slot: the batches of a slot are handled one after another, those of different slots side by side.
 
@@ -96,19 +140,20 @@ class Lanes:
 
     def __init__(self, app: Any, agent: OwnerAgent, name: str) -> None:
         self._app, self._agent, self._name = app, agent, name
-        self._queues: dict[str, asyncio.Queue[Batch]] = {}
+        self._lanes: dict[str, _Lane] = {}
 
     async def put(self, batch: Batch) -> None:
         """Hand a batch to its slot's lane; waits while the lane is full, which in the end holds back the fetches."""
         slot = self._app.ownership.slot_name(batch.topic, batch.partition)
-        if slot not in self._queues:
-            self._queues[slot] = asyncio.Queue(_LANE)
-            self._app.add_future(self._run(self._queues[slot]))
-        await self._queues[slot].put(batch)
+        if slot not in self._lanes:
+            self._lanes[slot] = _Lane()
+            self._app.add_future(self._run(self._lanes[slot]))
+        await self._lanes[slot].put(batch)
 
-    async def _run(self, queue: "asyncio.Queue[Batch]") -> None:
+    async def _run(self, lane: _Lane) -> None:
         while True:
-            batch = await queue.get()
+            batch = await lane.get()
+            began = time.monotonic()
             try:
                 await self._handle(batch)
             except Exception:
@@ -116,6 +161,8 @@ class Lanes:
                     "%s failed on %s/%d; stopping rather than skip events", self._name, batch.topic, batch.partition
                 )
                 self._app.halt(1)
+            if self._agent.share < 1.0:
+                await asyncio.sleep((time.monotonic() - began) * (1.0 / self._agent.share - 1.0))
 
     async def _handle(self, batch: Batch) -> None:
         app, topic, partition = self._app, batch.topic, batch.partition

@@ -8,63 +8,130 @@ They carry the generation of the state that they were derived from in a header. 
 generations: a generation's own owners derive everything anew from where it begins (see `streamrec.building`).
 """
 
-from collections.abc import Iterable, Iterator
-from typing import Final
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final, Generic, TypeVar
 
-from streamrec import codecs
+from streamrec import codecs, metrics
 from streamrec.agents.transport import Record as Consumed
-from streamrec.events import ActivityEntry, JobActivity
+from streamrec.events import ActivityEntry, JobActivity, MemberActivity, NetworkEntry
 from streamrec.features.fold import Effect
+from streamrec.features.network import Note
 from streamrec.kafka.producer import Record
 from streamrec.partitioner import partition_of
 from streamrec.stores.positions import Mark
+from streamrec.topics import topic_of
 
 MAX_RECORD_BYTES: Final = 400_000  # well below the brokers' default of 1 MB
 GENERATION: Final = "generation"  # the header; records of an installation's first generation have none
-_ENTRY_BYTES, _NEIGHBOUR_BYTES = 40, 10  # besides the ids
+_ENTRY_BYTES, _PART_BYTES = 60, 10  # besides the ids
+
+Entry = TypeVar("Entry", ActivityEntry, NetworkEntry)
 
 
-class ActivityBuffer:
-    """Collects the effects of one source batch and packs them by destination partition."""
+class Buffer(ABC, Generic[Entry]):
+    """Collects what the records of one source batch mean, and packs it by destination partition.
+
+    Parameters
+    ----------
+    topic, topic_id, partition
+        The source.
+    partitions
+        Of the destination.
+    """
 
     def __init__(self, topic: str, topic_id: str, partition: int, partitions: int, generation: str = "") -> None:
         self._source = (topic, topic_id, partition)
         self._headers = ((GENERATION, generation.encode()),) if generation else ()
         self._partitions = partitions
-        self._entries: dict[int, list[ActivityEntry]] = {}
-
-    def add(self, offset: int, effects: Iterable[Effect]) -> None:
-        """Add what the source record at `offset` did; offsets must not fall."""
-        for index, effect in enumerate(effects):
-            entry = ActivityEntry(
-                offset=offset, index=index, job_id=effect.job_id, occurred_at=effect.occurred_at, action=effect.action,
-                sign=effect.sign, first=effect.first, neighbours=effect.neighbours,
-            )  # fmt: skip
-            self._entries.setdefault(partition_of(effect.job_id, self._partitions), []).append(entry)
+        self._entries: dict[int, list[Entry]] = {}
 
     def records(self) -> Iterator[Record]:
-        """The records to produce to ``job-activity``, entries of each in order, none much larger than MAX_RECORD_BYTES."""
+        """The records to produce, entries of each in order, none much larger than MAX_RECORD_BYTES."""
         for destination, entries in sorted(self._entries.items()):
-            chunk: list[ActivityEntry] = []
+            chunk: list[Entry] = []
             size = 0
             for entry in entries:
                 chunk.append(entry)
-                size += _ENTRY_BYTES + len(entry.job_id)
-                size += sum(_NEIGHBOUR_BYTES + len(job_id) for job_id, _ in entry.neighbours)
+                size += _ENTRY_BYTES + self._size(entry)
                 if size >= MAX_RECORD_BYTES:
                     yield self._record(destination, chunk)
                     chunk, size = [], 0
             if chunk:
                 yield self._record(destination, chunk)
 
-    def _record(self, destination: int, entries: list[ActivityEntry]) -> Record:
+    def _put(self, owner: str, entry: Entry) -> None:
+        self._entries.setdefault(partition_of(owner, self._partitions), []).append(entry)
+
+    def _record(self, destination: int, entries: list[Entry]) -> Record:
+        topic, _, partition = self._source
+        activity = self._wrap(tuple(entries))
+        return Record(
+            topic=topic_of(type(activity).__name__).name, key=f"{topic}/{partition}".encode(),
+            value=codecs.encode(activity), partition=destination, headers=self._headers,
+        )  # fmt: skip
+
+    @abstractmethod
+    def _wrap(self, entries: tuple[Entry, ...]) -> JobActivity | MemberActivity:
+        """The record that carries `entries`."""
+
+    @abstractmethod
+    def _size(self, entry: Entry) -> int:
+        """About how many bytes the entry's ids take."""
+
+
+class ActivityBuffer(Buffer[ActivityEntry]):
+    """For the owners of jobs."""
+
+    def add(self, offset: int, effects: Iterable[Effect]) -> None:
+        """Add what the source record at `offset` did; offsets must not fall."""
+        for index, effect in enumerate(effects):
+            self._put(effect.job_id, ActivityEntry(
+                offset=offset, index=index, job_id=effect.job_id, occurred_at=effect.occurred_at, action=effect.action,
+                sign=effect.sign, first=effect.first, neighbours=effect.neighbours,
+            ))  # fmt: skip
+
+    def _wrap(self, entries: tuple[ActivityEntry, ...]) -> JobActivity:
         topic, topic_id, partition = self._source
-        activity = JobActivity(
-            source_topic=topic, source_topic_id=topic_id, source_partition=partition, entries=tuple(entries)
-        )
-        key = f"{topic}/{partition}".encode()
-        value = codecs.encode(activity)
-        return Record(topic="job-activity", key=key, value=value, partition=destination, headers=self._headers)
+        return JobActivity(
+            source_topic=topic, source_topic_id=topic_id, source_partition=partition, entries=entries
+        )  # fmt: skip
+
+    def _size(self, entry: ActivityEntry) -> int:
+        return len(entry.job_id) + sum(_PART_BYTES + len(job_id) for job_id, _ in entry.neighbours)
+
+
+class NetworkBuffer(Buffer[NetworkEntry]):
+    """For the owners of connections."""
+
+    def add(self, offset: int, notes: Iterable[Note], index: int = 0) -> int:
+        """Add what connections are told of the source record at `offset`; the index that comes next.
+
+        Neither offsets nor, within one, indices may fall. Each note takes as many indices as there are partitions, so that
+        the same note has the same ones whoever is told.
+        """
+        for note in notes:
+            told: dict[int, list[str]] = {}
+            for member_id in note.told:
+                told.setdefault(partition_of(member_id, self._partitions), []).append(member_id)
+            for destination, members in told.items():
+                entry = NetworkEntry(
+                    offset=offset, index=index + destination, kind=note.kind, member_id=note.member_id,
+                    told=tuple(members), occurred_at=note.occurred_at, job_id=note.job_id, action=note.action,
+                    sign=note.sign, connected=note.connected, company=note.company,
+                )  # fmt: skip
+                self._entries.setdefault(destination, []).append(entry)
+            index += self._partitions
+        return index
+
+    def _wrap(self, entries: tuple[NetworkEntry, ...]) -> MemberActivity:
+        topic, topic_id, partition = self._source
+        return MemberActivity(
+            source_topic=topic, source_topic_id=topic_id, source_partition=partition, entries=entries
+        )  # fmt: skip
+
+    def _size(self, entry: NetworkEntry) -> int:
+        return len(entry.job_id) + len(entry.company or "") + sum(_PART_BYTES + len(each) for each in entry.told)
 
 
 def generation_of(record: Consumed) -> str:
@@ -82,3 +149,23 @@ def is_applied(mark: Mark | None, topic_id: str, offset: int, index: int) -> boo
     (True, False, False, False)
     """
     return mark is not None and mark.topic_id == topic_id and (offset, index) <= (mark.offset, mark.index)
+
+
+def fresh_entries(stored: Mapping[str, Mark], raised: dict[str, Mark], activity: Any) -> list[Any]:
+    """Entries of a `JobActivity` or `MemberActivity` above their source's mark.
+
+    Parameters
+    ----------
+    stored
+        Marks by source, as the store holds them.
+    raised
+        Marks of the batch in hand; moved up to the last of the entries, in place.
+    """
+    source, topic_id = f"{activity.source_topic}/{activity.source_partition}", activity.source_topic_id
+    mark = raised.get(source, stored.get(source))
+    fresh = [entry for entry in activity.entries if not is_applied(mark, topic_id, entry.offset, entry.index)]
+    if fresh:
+        raised[source] = Mark(topic_id, fresh[-1].offset, fresh[-1].index)
+    if dropped := len(activity.entries) - len(fresh):
+        metrics.SKIPPED.labels(topic_of(type(activity).__name__).name).inc(dropped)
+    return fresh

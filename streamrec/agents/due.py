@@ -120,6 +120,16 @@ class DueQueue:
             count -= taken
             self._changed.add(number)
 
+    def forget(self, member_id: str) -> None:
+        """Take out all of a member, who was erased. Looks at everything that waits."""
+        for number in self._buckets:
+            bucket = self._bucket(number)
+            kept = [due for due in bucket if due.member_id != member_id]
+            if len(kept) < len(bucket):
+                self._count -= len(bucket) - len(kept)
+                bucket[:] = kept
+                self._changed.add(number)
+
     def writes(self, key: str) -> list[Write]:
         """What has changed since the last call, as writes of the hash `key`."""
         fields: dict[str, bytes] = {}

@@ -9,9 +9,11 @@ import msgspec
 from streamrec import codecs, metrics
 from streamrec.agents.base import OwnerAgent
 from streamrec.agents.dead_letters import dead_letter
-from streamrec.agents.derived import generation_of, is_applied
+from streamrec.agents.derived import fresh_entries, generation_of
 from streamrec.agents.faults import FAULTS
 from streamrec.agents.ownership import Hold
+from streamrec.agents.redriven import Arrivals, arrivals
+from streamrec.agents.schemas import Schemas
 from streamrec.agents.transport import Record as Consumed
 from streamrec.events import ActivityEntry, JobActivity, JobPosting, Rejected, Tombstone
 from streamrec.features.fold import fold_entry, fold_neighbours, fold_posting
@@ -33,12 +35,21 @@ class JobAgent(OwnerAgent):
 
     topics: ClassVar[tuple[str, ...]] = JOB_TOPICS
 
-    def __init__(self, settings: Settings, topics: Mapping[str, Topic], keys: Keys, producer: Producer) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        topics: Mapping[str, Topic],
+        keys: Keys,
+        producer: Producer,
+        schemas: Schemas | None = None,
+    ) -> None:
+        super().__init__(schemas)
         self._settings, self._specs, self._keys, self._producer = settings, topics, keys, producer
 
     async def handle(self, hold: Hold, topic: str, partition: int, records: Sequence[Consumed]) -> None:
         """Decode, fold, commit; only dead letters are produced. See `OwnerAgent`."""
-        postings, entries, marks, letters = self._decode(hold, topic, partition, records)
+        again = await arrivals(hold, self._keys, topic, records)
+        postings, entries, marks, letters = self._decode(hold, topic, partition, records, again)
         jobs = list(dict.fromkeys([*(_job_of(posting) for posting in postings), *(entry.job_id for entry in entries)]))
         rows = list(dict.fromkeys(entry.job_id for entry in entries if entry.neighbours))
         values = await hold.slot.read([*map(self._keys.job, jobs), *map(self._keys.neighbours, rows)])
@@ -63,11 +74,13 @@ class JobAgent(OwnerAgent):
         if changed:
             notice = msgspec.msgpack.encode(list(changed))
             writes.append(Append(self._keys.changes(hold.name), notice, CHANGES_KEPT))
+        writes += again.writes(self._keys, hold.name)
         await hold.commit(writes, (topic, records[-1].offset + 1), marks)
         FAULTS.reach("after-commit", topic)
+        again.committed()
 
     def _decode(
-        self, hold: Hold, topic: str, partition: int, records: Sequence[Consumed]
+        self, hold: Hold, topic: str, partition: int, records: Sequence[Consumed], again: Arrivals
     ) -> tuple[list[JobPosting | Tombstone], list[ActivityEntry], dict[str, Mark], list[Record]]:
         """What is new in the records, the marks that go with it, and dead letters for what cannot be read."""
         spec = self._specs[topic]
@@ -82,30 +95,20 @@ class JobAgent(OwnerAgent):
                 metrics.SKIPPED.labels(topic).inc()  # of a state that is not ours: our own workers derive it anew
                 continue
             decoded = codecs.decode_record(
-                spec.schema, record.key, record.value, now_ms, skew_ms, spec.tombstones, partition, partitions
-            )
+                spec.schema, record.key, record.value, now_ms, skew_ms, spec.tombstones, partition, partitions,
+                writers=self._writers,
+            )  # fmt: skip
             match decoded:
                 case Rejected():
-                    letters.append(dead_letter(topic, partition, record, decoded, now_ms))
+                    letters.append(dead_letter(topic, hold.topic_ids[topic], partition, record, decoded, now_ms))
                 case JobActivity():
-                    entries.extend(_fresh(hold.marks, marks, decoded))
+                    entries.extend(fresh_entries(hold.marks, marks, decoded))
                 case JobPosting() | Tombstone():
-                    postings.append(decoded)
+                    if again.first(record.offset):
+                        postings.append(decoded)
                 case _:
                     raise TypeError(f"{topic} holds a {type(decoded).__name__}")
         return postings, entries, marks, letters
-
-
-def _fresh(stored: Mapping[str, Mark], raised: dict[str, Mark], activity: JobActivity) -> list[ActivityEntry]:
-    """Entries above their source's mark; `raised` is moved up to the last of them."""
-    source, topic_id = f"{activity.source_topic}/{activity.source_partition}", activity.source_topic_id
-    mark = raised.get(source, stored.get(source))
-    fresh = [entry for entry in activity.entries if not is_applied(mark, topic_id, entry.offset, entry.index)]
-    if fresh:
-        raised[source] = Mark(topic_id, fresh[-1].offset, fresh[-1].index)
-    if dropped := len(activity.entries) - len(fresh):
-        metrics.SKIPPED.labels("job-activity").inc(dropped)
-    return fresh
 
 
 def _job_of(posting: JobPosting | Tombstone) -> str:

@@ -29,6 +29,7 @@ from streamrec.agents.watermark import Input
 from streamrec.events import Event, Impression, ImpressionSeen, JobEvent, TrainingExample
 from streamrec.kafka.producer import Producer, Record
 from streamrec.models import labels
+from streamrec.models.examples import example_key
 from streamrec.models.labels import Rules, Source
 from streamrec.models.shown import Shown, pack, unpack
 from streamrec.settings import Settings
@@ -155,7 +156,9 @@ class Labels:
             book.changed[seen.member_id] = None
 
     def erase(self, book: Book, member: str) -> None:
-        """Forget what an erased member was shown."""
+        """Forget what an erased member was shown, and what is still to be learned of it."""
+        book.due.forget(member)
+        book.examples = [example for example in book.examples if example.member_id != member]
         book.members[member] = Shown()
         book.changed[member] = None
 
@@ -168,7 +171,7 @@ class Labels:
             made.append(Delete(key) if empty else Put(key, pack(shown), labels.lifetime_s(shown, self.rules)))
         made += book.due.writes(self._keys.due(book.hold.name))
         book.outbox = [
-            Record(topic="training-examples", key=example.member_id.encode(), value=codecs.encode(example))
+            Record(topic="training-examples", key=example_key(example), value=codecs.encode(example))
             for example in book.examples
         ]
         outbox_key = self._keys.outbox(book.hold.name)

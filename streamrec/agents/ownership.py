@@ -202,6 +202,16 @@ class Ownership:
         log.info("took %s", ", ".join(sorted(self._holds)) or "nothing")
         return offsets
 
+    async def rest(self) -> None:
+        """Wait until the turn that each slot is in is over, and let no other begin: this process is about to leave.
+
+        Whoever had the turn goes on without waiting to what follows it (`StreamApp.advance`), so that has happened too.
+        """
+        resting: set[Hold] = set()
+        while waiting := set(self._holds.values()) - resting:  # partitions may be assigned anew meanwhile
+            await asyncio.gather(*(hold.turn.acquire() for hold in waiting))
+            resting |= waiting
+
     async def close(self) -> None:
         """Let go of everything."""
         for hold in self._holds.values():

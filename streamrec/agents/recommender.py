@@ -103,6 +103,6 @@ class Recommender:
         ranked = rank(
             inputs.state, inputs.neighbours, serving.table, serving.scorer, time.time_ns() // 1_000_000,
             size=settings.list_size, viewed_again_after_ms=settings.viewed_again_after_ms,
-            without_posting=serving.without_posting,
+            without_posting=serving.without_posting, network=inputs.network,
         )  # fmt: skip
         return Put(self._keys.ranked(member), pack(ranked.head(settings.cached_list_size)), settings.asked_within_s)

@@ -17,8 +17,8 @@ from typing import ClassVar, Final
 import prometheus_client
 
 from streamrec import codecs, metrics, topics
+from streamrec.agents import process
 from streamrec.agents.app import StreamApp, check_topics
-from streamrec.agents.app import run as run_app
 from streamrec.agents.base import OwnerAgent, attach
 from streamrec.agents.dead_letters import dead_letter
 from streamrec.agents.derived import is_applied
@@ -28,6 +28,7 @@ from streamrec.agents.transport import Record as Consumed
 from streamrec.events import Rejected, TrainingExample
 from streamrec.features.library import FEATURE_SET, feature_names
 from streamrec.kafka.admin import Admin
+from streamrec.kafka.forgetting import erasures, forget_examples
 from streamrec.kafka.producer import Producer, Record
 from streamrec.models import card as cards
 from streamrec.models import snapshot as snapshots
@@ -36,7 +37,7 @@ from streamrec.models.job_check import JobCheck
 from streamrec.models.measures import DATA
 from streamrec.models.snapshot import LearnedPosition, OtherModelError, Snapshot, UnreadableSnapshotError
 from streamrec.settings import Settings
-from streamrec.stores.base import FencedError, Put, StoreUnavailableError
+from streamrec.stores.base import Append, FencedError, Put, StoreUnavailableError, Write
 from streamrec.stores.disk import write_atomically
 from streamrec.stores.generations import Generation, current_of
 from streamrec.stores.keys import MODEL_SLOT, Keys
@@ -48,6 +49,7 @@ log = logging.getLogger(__name__)
 TOPIC: Final = "training-examples"
 _BREATHE_EVERY: Final = 64  # examples learned between two chances for the rest of the process
 _MEASURE_EVERY_S: Final = 1.0  # the figures of all surfaces take a millisecond
+_CHANGES_KEPT: Final = 1000  # as `agents.jobs.CHANGES_KEPT`: an hour of snapshots
 CODE_VERSION: Final = importlib.metadata.version("streamrec")
 
 
@@ -57,6 +59,7 @@ class TrainerAgent(OwnerAgent):
     topics: ClassVar[tuple[str, ...]] = (TOPIC,)
 
     def __init__(self, settings: Settings, keys: Keys, producer: Producer) -> None:
+        super().__init__()
         self._settings, self._keys, self._producer = settings, keys, producer
         self._copy = Path(settings.data_dir) / "models" / f"{JobCheck.name}.snapshot"
         self._hold: Hold | None = None
@@ -68,7 +71,8 @@ class TrainerAgent(OwnerAgent):
         self._model = JobCheck(FEATURE_SET, feature_names())
         self._marks: dict[str, Mark] = {}
         self._next_offset = self._version = 0
-        self._saved_examples = -1
+        # A model that has learned nothing is not kept: it would put jobs in the order of their ids.
+        self._saved_examples = 0
 
     async def prepare(self, hold: Hold) -> None:
         """Take up the newest snapshot: Redis' own or, if Redis has none, the copy on disk if it is of this very log."""
@@ -95,13 +99,13 @@ class TrainerAgent(OwnerAgent):
         hold.resume(TOPIC, Position(position.topic_id, position.next_offset))
         log.info("went on from snapshot %d, %d examples", snapshot.version, snapshot.examples)
 
-    async def handle(self, hold: Hold, topic: str, partition: int, records: Sequence[Consumed]) -> None:  # noqa: ARG002
+    async def handle(self, hold: Hold, topic: str, partition: int, records: Sequence[Consumed]) -> None:
         """Learn what is new in the records; a snapshot commits it, within `snapshot_interval_s`."""
         async with self._turn:
             letters: list[Record] = []
             for number, record in enumerate(records):
                 if record.offset >= self._next_offset:
-                    self._learn(topic, partition, record, letters)
+                    self._learn(hold, topic, partition, record, letters)
                 if number % _BREATHE_EVERY == _BREATHE_EVERY - 1:
                     await asyncio.sleep(0)
             await self._producer.send_all(letters, self._settings.produce_timeout_s)
@@ -109,13 +113,15 @@ class TrainerAgent(OwnerAgent):
         if time.monotonic() >= self._measured_at + _MEASURE_EVERY_S:
             self._measure()
 
-    def _learn(self, topic: str, partition: int, record: Consumed, letters: list[Record]) -> None:
-        now_ms = time.time_ns() // 1_000_000
+    def _learn(self, hold: Hold, topic: str, partition: int, record: Consumed, letters: list[Record]) -> None:
+        if record.value is None:
+            return  # an example of a member who was erased
+        now_ms, topic_id = time.time_ns() // 1_000_000, hold.topic_ids[topic]
         decoded = codecs.decode_record(
             "TrainingExample", record.key, record.value, now_ms, self._settings.clock_skew_ms, tombstones=False
         )
         if isinstance(decoded, Rejected):
-            letters.append(dead_letter(topic, partition, record, decoded, now_ms))
+            letters.append(dead_letter(topic, topic_id, partition, record, decoded, now_ms))
             return
         assert isinstance(decoded, TrainingExample)  # noqa: S101 - the record's name above
         source = f"{decoded.source_topic}/{decoded.source_partition}"
@@ -127,12 +133,13 @@ class TrainerAgent(OwnerAgent):
         try:
             scored = self._model.learn(decoded)
         except InvalidExampleError as error:
-            letters.append(dead_letter(topic, partition, record, Rejected("invalid_example", str(error)), now_ms))
+            why = Rejected("invalid_example", str(error))
+            letters.append(dead_letter(topic, topic_id, partition, record, why, now_ms))
             return
         _count(scored)
 
     async def snapshot(self) -> None:
-        """Commit the model with its position, if it has learned anything since; then the copy on disk.
+        """Commit the model with its position, if it has learned anything since, then the copy on disk; else the position alone.
 
         Raises
         ------
@@ -144,16 +151,23 @@ class TrainerAgent(OwnerAgent):
         async with self._turn:
             self._measure()
             hold = self._hold
-            if hold is None or hold.lost or self._saved_examples == self._model.examples:
+            if hold is None or hold.lost:
+                return
+            if self._saved_examples == self._model.examples:
+                if (
+                    hold.next_offset(TOPIC) < self._next_offset
+                ):  # what was read taught nothing: tombstones, dead letters
+                    await hold.commit([], (TOPIC, self._next_offset), {})
                 return
             with metrics.SNAPSHOT_SECONDS.labels(JobCheck.name).time():
                 taken = self._take(hold)
                 packed = snapshots.pack(taken)
                 FAULTS.reach("before-commit", TOPIC)
                 version = str(self._version + 1).encode()
-                writes = [
+                writes: list[Write] = [
                     Put(self._keys.model(JobCheck.name), packed),
                     Put(self._keys.model_version(JobCheck.name), version),
+                    Append(self._keys.changes(MODEL_SLOT), version, _CHANGES_KEPT),
                 ]
                 await hold.commit(writes, (TOPIC, self._next_offset), {})
                 FAULTS.reach("after-commit", TOPIC)
@@ -253,6 +267,18 @@ def build(settings: Settings, generation: Generation) -> StreamApp:
             if (hold := app.ownership.hold(TOPIC, 0)) is not None and hold.position(TOPIC) is not None:
                 app.advance(TOPIC, 0, hold.next_offset(TOPIC))
 
+    swept: dict[str, int] = {}
+
+    async def forget() -> None:
+        try:
+            erased = await asyncio.to_thread(erasures, settings)
+            if erased != swept and (count := await asyncio.to_thread(forget_examples, settings, erased)):
+                log.info("removed %d training examples of members who were erased", count)
+        except Admin.ERRORS as error:
+            log.warning("training examples of erased members wait: %s", error)
+        else:
+            swept.update(erased)
+
     async def save_last(_app: StreamApp, **_ignored: object) -> None:
         await save()
 
@@ -261,6 +287,7 @@ def build(settings: Settings, generation: Generation) -> StreamApp:
 
     app.background = [watch]
     app.timer(interval=settings.snapshot_interval_s)(save)
+    app.timer(interval=settings.forget_every_s)(forget)
     app.on_before_shutdown.connect(save_last)
     return app
 
@@ -272,7 +299,7 @@ def run(settings: Settings) -> int:
     generation = current_of(settings)
     prometheus_client.start_http_server(settings.trainer_metrics_port, settings.metrics_host)
     try:
-        return run_app(build(settings, generation))
+        return process.run(build(settings, generation), settings.drain_timeout_s)
     except (UnreadableSnapshotError, OtherModelError) as error:
         print(f"streamrec trainer: {error}", file=sys.stderr)
         return 2

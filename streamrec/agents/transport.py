@@ -51,12 +51,21 @@ class BatchSchema(faust.Schema):  # type: ignore[misc]
 
 
 class _PromptThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
-    """Faust's consumer thread with a fetch wait of ours: Faust fixes it at 1.5 s."""
+    """Faust's consumer thread with a fetch wait of ours (Faust fixes it at 1.5 s), which leaves the group whenever it stops."""
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = self.app.fetch_wait_ms
         return consumer
+
+    async def on_thread_stop(self) -> None:
+        """Called when the last commit is done; closing the consumer sends LeaveGroup."""
+        coordinator = None if self._consumer is None else self._consumer._coordinator
+        if coordinator is not None and coordinator.generation == 0:
+            # The embedded broker counts generations from 0, Kafka from 1. Aiokafka takes 0 for being in no group and would
+            # not leave it, so that the others waited for the session timeout. LeaveGroup itself carries no generation.
+            coordinator.generation = 1
+        await super().on_thread_stop()
 
 
 class PositionedConsumer(driver.Consumer):  # type: ignore[misc]

@@ -13,14 +13,17 @@ from typing import Final
 import prometheus_client
 
 from streamrec import topics
+from streamrec.agents import process
 from streamrec.agents.app import StreamApp, check_generation, check_topics
-from streamrec.agents.app import run as run_app
 from streamrec.agents.base import attach
+from streamrec.agents.erasures import Erasures
 from streamrec.agents.jobs import JOB_TOPICS, JobAgent
 from streamrec.agents.labels import Labels
 from streamrec.agents.members import MemberAgent
+from streamrec.agents.network import NetworkAgent
 from streamrec.agents.ownership import Ownership, watermarks_by
 from streamrec.agents.recommender import Recommender
+from streamrec.agents.schemas import Schemas
 from streamrec.kafka.admin import Admin
 from streamrec.kafka.producer import Producer
 from streamrec.settings import Settings
@@ -57,6 +60,7 @@ def build(settings: Settings, generation: Generation) -> StreamApp:
     store = RedisStore(settings.redis, keys)
     serving = Serving(store, keys, settings, clock_ms)
     producer = Producer(settings)
+    schemas = Schemas.of(settings)
     recommender = Recommender(serving, keys, settings)
     app = StreamApp("worker", settings)
     admin = Admin(settings)
@@ -70,9 +74,13 @@ def build(settings: Settings, generation: Generation) -> StreamApp:
 
     app.ownership = Ownership(store, keys, slot_name, topic_ids, watermarks_by(admin))
     labels = Labels(settings, keys, producer, app.end)
-    members = MemberAgent(settings, specs, keys, serving, producer, recommender.changed, labels)
+    erasures = Erasures(keys)
+    members = MemberAgent(
+        settings, specs, keys, serving, producer, recommender.changed, labels, erasures, schemas=schemas
+    )
     attach(app, members, "members")
-    attach(app, JobAgent(settings, specs, keys, producer), "jobs")
+    attach(app, NetworkAgent(settings, specs, keys, producer, recommender.changed, erasures), "network")
+    attach(app, JobAgent(settings, specs, keys, producer, schemas), "jobs")
 
     async def close_windows() -> None:
         await members.close_windows(app.ownership.holds())
@@ -101,4 +109,4 @@ def run(settings: Settings) -> int:
     if code := check_generation("worker", settings, generation):
         return code
     prometheus_client.start_http_server(settings.worker_metrics_port, settings.metrics_host)
-    return run_app(build(settings, generation))
+    return process.run(build(settings, generation), settings.drain_timeout_s)

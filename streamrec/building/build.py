@@ -20,17 +20,16 @@ from streamrec.building.sources import SOURCES, FileLog, Files, TopicLog, Unusab
 from streamrec.building.trained import Trained
 from streamrec.kafka.admin import Admin
 from streamrec.kafka.client import KafkaRefusedError
+from streamrec.kafka.forgetting import erasures
 from streamrec.local import lag
 from streamrec.settings import Settings
 from streamrec.stores import generations
 from streamrec.stores.generations import Building, Generation
 from streamrec.stores.keys import Keys
 from streamrec.stores.positions import Mark
-from streamrec.topics import PARTITIONED_TOPICS, TRAINING_EXAMPLES
+from streamrec.topics import JOB_ACTIVITY, MEMBER_ACTIVITY, PARTITIONED_TOPICS, TRAINING_EXAMPLES
 
-INTERNAL: Final = tuple(
-    name for name in topics.JOB_TOPICS if name not in SOURCES
-)  # derived: each generation makes its own
+INTERNAL: Final = (JOB_ACTIVITY, MEMBER_ACTIVITY)  # derived: each generation makes its own
 
 _LOOK_EVERY: Final = 64  # records between two looks at the clock
 _REPORT_EVERY_S: Final = 0.2
@@ -181,7 +180,7 @@ class Build:
                 trained.catch_up(self._settings, self._client, keys, bounds)
         work = Work(self._kind(before), ids, counts, trained.next_offset, trained.version, spans)
         work.not_before = int((self._grown_at + self._plan.settle_s) * 1000) if self._grown_at else 0
-        builder = Builder(self._settings, ids, trained.marks, self._plan.learn)
+        builder = Builder(self._settings, ids, trained.marks, self._plan.learn, erasures(self._settings))
         builder.model = trained.model
         return work, builder, trained.marks
 

@@ -15,8 +15,10 @@ import msgspec
 from streamrec.agents.derived import is_applied
 from streamrec.agents.due import Due
 from streamrec.agents.labels import CLOSED, IMPRESSIONS
+from streamrec.agents.members import time_of
 from streamrec.codecs import Message
 from streamrec.events import (
+    Connection,
     Event,
     Impression,
     ImpressionSeen,
@@ -25,8 +27,10 @@ from streamrec.events import (
     MemberProfile,
     Tombstone,
     TrainingExample,
+    digest_of,
 )
 from streamrec.features.fold import fold_posting, is_duplicate
+from streamrec.features.network import fold_own
 from streamrec.models import labels
 from streamrec.models.base import InvalidExampleError
 from streamrec.models.labels import Rules, Source
@@ -72,6 +76,8 @@ class Builder(Offline):
         What the model has learned before, by source: an example at or below its source's mark is not learned again.
     learn
         Share of the actions that are learned from, 0 to 1.
+    erased
+        The ledger of erasures (see `kafka.forgetting.erasures`); what is older is left out. Goes on with each tombstone.
 
     Attributes
     ----------
@@ -86,14 +92,16 @@ class Builder(Offline):
     """
 
     def __init__(
-        self, settings: Settings, topic_ids: Mapping[str, str], marks: Mapping[str, Mark], learn: float = 1.0
-    ) -> None:
+        self, settings: Settings, topic_ids: Mapping[str, str], marks: Mapping[str, Mark], learn: float = 1.0,
+        erased: Mapping[str, int] | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(settings)
         self.rules = Rules(int(settings.label_window_s * 1000), settings.label_weights, settings.shown_kept)
         self.shown: dict[str, Kept] = {}
         self.due: dict[int, deque[Due]] = {}
         self.closed: dict[int, int] = {}
         self.duplicates = self.unusable = self.learned = 0
+        self.erased = dict(erased or {})
         self.clock = 0  # event time: nothing later has happened in what was taken
         self._ids, self._marks = topic_ids, marks
         self._share = round(learn * _SHARES)
@@ -104,6 +112,8 @@ class Builder(Offline):
     def take(self, past: Past) -> None:  # type: ignore[override]
         """Learn from a record what has not been learned before, then fold it, as the agents do."""
         self._pass_to(past)
+        if self._is_erased(past):
+            return
         match past.event:
             case Impression() as impression:
                 self._show(past, impression)
@@ -112,8 +122,7 @@ class Builder(Offline):
             case Tombstone(key) if past.topic == "job-postings":
                 self._remove(key)
             case Tombstone(key):
-                self.members.pop(key, None)
-                self.shown.pop(key, None)
+                self._erase(key, past.at)
             case JobEvent() as event:
                 if not self._is_duplicate(event):
                     if is_positive(event):
@@ -154,6 +163,24 @@ class Builder(Offline):
         """Go on counting; called once the content of an interrupted builder has been put in."""
         self._taken, self.duplicates, self.unusable, self.learned = counts
         self._closes_next = min((waiting[0].closes_at for waiting in self.due.values() if waiting), default=0)
+
+    def _is_erased(self, past: Past) -> bool:
+        """Whether it is of a member who was erased after that."""
+        event = past.event
+        if not self.erased or not isinstance(
+            event, JobEvent | Connection | MemberProfile | Impression | ImpressionSeen
+        ):
+            return False
+        members = (event.member_id, event.other_member_id) if isinstance(event, Connection) else (event.member_id,)
+        return any(time_of(event) <= self.erased.get(digest_of(each), -1) for each in members)
+
+    def _erase(self, member_id: str, at: int) -> None:
+        digest = digest_of(member_id)
+        self.erased[digest] = max(at, self.erased.get(digest, 0))
+        if (network := self.networks.pop(member_id, None)) is not None:
+            self._tell(fold_own(network, None, Tombstone(member_id), []))
+        self.members.pop(member_id, None)
+        self.shown.pop(member_id, None)
 
     def _is_duplicate(self, event: Event) -> bool:
         state = self.members.get(event.member_id)
@@ -203,6 +230,7 @@ class Builder(Offline):
         made = example(
             event, source, state, self.neighbours_of(state), self.table, self.settings.negatives,
             viewed_again_after_ms=self.settings.viewed_again_after_ms, without_posting=self.without_posting,
+            network=self.networks.get(event.member_id),
         )  # fmt: skip
         if made is not None:
             self._learn([made])

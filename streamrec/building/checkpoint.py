@@ -13,7 +13,7 @@ import msgspec
 
 from streamrec.agents.due import Due
 from streamrec.building.builder import Builder, Kept
-from streamrec.features.state import JobState, MemberState, Neighbours, pack, unpack
+from streamrec.features.state import JobState, MemberState, Neighbours, Network, pack, unpack
 from streamrec.models import shown as shown_lists
 from streamrec.models import snapshot as snapshots
 from streamrec.settings import Settings
@@ -93,6 +93,8 @@ class Checkpoint(msgspec.Struct, array_like=True):
     model: bytes
     marks: dict[str, Mark]
     counts: tuple[int, int, int, int]
+    networks: dict[str, bytes]
+    erased: dict[str, int]
 
 
 def save(path: Path, work: Work, builder: Builder, marks: dict[str, Mark]) -> int:
@@ -106,7 +108,7 @@ def save(path: Path, work: Work, builder: Builder, marks: dict[str, Mark]) -> in
         {partition: list(waiting) for partition, waiting in builder.due.items()},
         builder.closed, builder.clock,
         snapshots.pack(snapshots.take(builder.model, version=0, now=0, code_version="")),
-        marks, builder.counts(),
+        marks, builder.counts(), {key: pack(network) for key, network in builder.networks.items()}, builder.erased,
     ))  # fmt: skip
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, FORMAT + _checksum(body) + body)
@@ -143,10 +145,11 @@ def load(path: Path, kind: str, settings: Settings, learn: float) -> tuple[Work,
 
 
 def _restored(found: Checkpoint, settings: Settings, learn: float) -> Builder:
-    builder = Builder(settings, found.work.topic_ids, found.marks, learn)
+    builder = Builder(settings, found.work.topic_ids, found.marks, learn, found.erased)
     builder.members = {key: unpack(MemberState, value) for key, value in found.members.items()}
     builder.jobs = {key: unpack(JobState, value) for key, value in found.jobs.items()}
     builder.neighbours = {key: unpack(Neighbours, value) for key, value in found.neighbours.items()}
+    builder.networks = {key: unpack(Network, value) for key, value in found.networks.items()}
     builder.shown = {key: Kept(shown_lists.unpack(value), until) for key, (value, until) in found.shown.items()}
     builder.due = {partition: deque(waiting) for partition, waiting in found.due.items()}
     builder.closed, builder.clock = found.closed, found.clock

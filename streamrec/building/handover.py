@@ -40,6 +40,13 @@ def writes(builder: Builder, work: Work, keys: Keys, derived: Mapping[Place, int
     """
     for member_id, member in builder.members.items():
         yield Put(keys.member(member_id), pack(member))
+    for member_id, network in builder.networks.items():
+        if network.edges or network.more or network.parted:
+            yield Put(keys.network(member_id), pack(network))
+    if builder.erased:  # by digest, which does not tell the slot
+        ledger = {digest: str(at).encode() for digest, at in builder.erased.items()}
+        for number in range(keys.partitions):
+            yield PutFields(keys.erased(f"m{number}"), ledger)
     for job_id, job in builder.jobs.items():
         yield Put(keys.job(job_id), pack(job))
     for job_id, row in builder.neighbours.items():

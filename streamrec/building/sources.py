@@ -18,13 +18,12 @@ from streamrec.kafka.merged import MergedLog
 from streamrec.kafka.reader import Stored
 from streamrec.partitioner import partition_of
 from streamrec.settings import Settings
-from streamrec.topics import JOB_TOPICS, MEMBER_TOPICS
+from streamrec.topics import JOB_ACTIVITY, JOB_TOPICS, MEMBER_ACTIVITY, MEMBER_TOPICS
 from streamrec.training.replay import Due, Replay
 from streamrec.training.rows import BadRow, Table
 
 SOURCES: Final = (
-    *MEMBER_TOPICS,
-    *(name for name in JOB_TOPICS if not topics.load()[name].internal),
+    *(name for name in (*MEMBER_TOPICS, *JOB_TOPICS) if name not in (JOB_ACTIVITY, MEMBER_ACTIVITY)),
 )  # state comes of these
 
 

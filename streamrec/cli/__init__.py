@@ -9,9 +9,10 @@ import click
 from streamrec.settings import SettingsError
 
 COMMANDS: Final = {
-    "demo": "demo", "up": "run", "worker": "run", "trainer": "run", "lookup": "run", "topics": "topics",
-    "status": "status", "doctor": "doctor", "dead-letters": "dead_letters", "replay": "replay",
-    "evaluate": "evaluate", "simulate": "simulate", "bootstrap": "building", "rebuild": "building",
+    "demo": "demo", "up": "run", "worker": "run", "trainer": "run", "lookup": "run", "topics": "topics", "schemas": "schemas",
+    "status": "status", "doctor": "doctor", "dead-letters": "dead_letters", "members": "members", "replay": "replay",
+    "evaluate": "evaluate", "simulate": "simulate", "bootstrap": "building",
+    "rebuild": "building",
 }  # fmt: skip
 
 

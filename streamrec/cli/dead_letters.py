@@ -1,9 +1,7 @@
-"""``streamrec dead-letters``: what could not be used, why, and the bytes as they came."""
+"""``streamrec dead-letters``: what could not be used, why, and the bytes as they came; and sending it again."""
 
 import json
-from collections import deque
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections import Counter, deque
 from itertools import islice
 from typing import Any
 
@@ -11,82 +9,97 @@ import click
 from rich.text import Text
 
 from streamrec import codecs
+from streamrec.cli.letter_stats import stats
+from streamrec.cli.letters import filters, moment, place, wanted
 from streamrec.cli.options import with_settings
+from streamrec.cli.redrive import redrive
 from streamrec.cli.tables import new_table, show_table
 from streamrec.events import DeadLetter, Rejected
 from streamrec.kafka.admin import Admin
-from streamrec.kafka.reader import Stored, read, read_one
+from streamrec.kafka.letters import Book, Letter, opened
+from streamrec.kafka.reader import read_one
 from streamrec.settings import Settings
 from streamrec.topics import DEAD_LETTERS, load
-
-Letter = tuple[Stored, DeadLetter]
 
 
 @click.group()
 def dead_letters() -> None:
-    """Show the records that could not be used.
+    """Show the records that could not be used, and send them again.
 
     Such a record is not lost: it is in the topic dead-letters with its key, value and headers, where it was, and why it
-    was rejected. A crash at the wrong moment leaves two letters of one record; here it counts once.
+    was rejected. A crash at the wrong moment leaves two letters of one record; here it counts once. A record that was
+    sent again keeps its first place as its identity, so that nothing counts twice; if it fails again, its new letter
+    has that place, and counts the attempts.
 
     \b
-    Reasons: unknown_schema, undecodable, missing_value, bad_key, bad_id, bad_time, bad_value, too_long,
-    wrong_partition.
+    Reasons: unknown_schema, incompatible_schema, undecodable, missing_value, bad_key, bad_id, bad_time, bad_value,
+    too_long, wrong_partition.
 
     \b
     Examples:
+      streamrec dead-letters stats
       streamrec dead-letters list --reason bad_time
       streamrec dead-letters show 0:17
+      streamrec dead-letters redrive --reason bad_time --fix "occurred_at = failed_at" --dry-run
     """
 
 
+dead_letters.add_command(stats)
+dead_letters.add_command(redrive)
+
+
 @dead_letters.command(name="list")
-@click.option("--reason", help="Only of this reason.")
-@click.option("--topic", help="Only of this topic.")
+@filters
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="The newest so many.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @with_settings
-def list_(settings: Settings, reason: str | None, topic: str | None, limit: int, as_json: bool) -> None:
+def list_(
+    settings: Settings, reason: str | None, topic: str | None, since: int | None, limit: int, as_json: bool
+) -> None:
     """List dead letters, oldest first, with how many there are of each reason.
+
+    Of each: its first place, which attempt failed, and its state: open; waiting or accepted, once it was sent again
+    (and has been read); failed again, if there is a newer letter of it.
 
     \b
     Examples:
       streamrec dead-letters list
       streamrec dead-letters list --topic job-views --reason undecodable --limit 5
-      streamrec dead-letters list --json | jq -r .reason | sort | uniq -c
+      streamrec dead-letters list --since 2h --json | jq -r .reason | sort | uniq -c
     """
-    counts: dict[str, int] = {}
+    counts: Counter[str] = Counter()
     newest: deque[Letter] = deque(maxlen=limit)
     try:
-        for stored, letter in _letters(settings):
-            if (reason or letter.reason) == letter.reason and (topic or letter.topic) == letter.topic:
-                counts[letter.reason] = counts.get(letter.reason, 0) + 1
-                newest.append((stored, letter))
+        book = Book(settings)
+        for letter in wanted(book.letters(), reason, topic, since):
+            counts[letter.letter.reason] += 1
+            newest.append(letter)
     except Admin.ERRORS as error:
         raise click.ClickException(str(error)) from error
     if as_json:
-        for stored, letter in newest:
-            click.echo(json.dumps({"id": _id(stored)} | codecs.to_json(letter)))
+        for letter in newest:
+            click.echo(json.dumps(_json(letter) | {"state": book.state(letter)}))
         return
     if not newest:
-        click.echo("no dead letters" if reason is None and topic is None else "no such dead letters")
+        click.echo("no dead letters" if (reason, topic, since) == (None, None, None) else "no such dead letters")
         return
-    table = new_table("id", "failed at (UTC)", "reason", "from", "key", "detail")
-    for stored, letter in newest:
+    table = new_table("id", "failed at (UTC)", "reason", "from", "attempt", "state", "key", "detail")
+    for letter in newest:
+        dead = letter.letter
         table.add_row(
-            _id(stored), _time(letter.failed_at), letter.reason, _origin(letter), Text(_text(letter.key)[:40]),
-            Text(letter.detail[:200]),
+            letter.id, moment(dead.failed_at), dead.reason, str(letter.case.origin), str(letter.case.attempt),
+            book.state(letter), Text(_text(dead.key)[:40]), Text(dead.detail[:200]),
         )  # fmt: skip
     show_table(table)
-    total = ", ".join(f"{count:,} {name}" for name, count in sorted(counts.items(), key=lambda item: -item[1]))
-    click.echo(f"{sum(counts.values()):,} in all ({total}), the newest {len(newest):,} shown")
+    total = ", ".join(f"{count:,} {name}" for name, count in counts.most_common())
+    click.echo(f"{counts.total():,} in all ({total}), the newest {len(newest):,} shown")
 
 
 @dead_letters.command()
-@click.argument("place", metavar="PARTITION:OFFSET")
+@click.argument("id_", metavar="PARTITION:OFFSET", callback=place)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @with_settings
-def show(settings: Settings, place: str, as_json: bool) -> None:
+def show(settings: Settings, id_: tuple[int, int], as_json: bool) -> None:
     """Show one dead letter whole: why it was rejected, where it was, its headers, and its value.
 
     PARTITION:OFFSET is the id that `list` shows. A value that its schema can read is shown decoded, any other in
@@ -97,25 +110,25 @@ def show(settings: Settings, place: str, as_json: bool) -> None:
       streamrec dead-letters show 0:17
       streamrec dead-letters show 0:17 --json | jq -r .value | base64 -d > value.bin
     """
-    partition, _, offset = place.partition(":")
-    if not (partition.isdecimal() and offset.isdecimal()):
-        raise click.BadParameter(f"{place!r} is not PARTITION:OFFSET, such as 0:17", param_hint="PARTITION:OFFSET")
     try:
-        stored = read_one(settings, DEAD_LETTERS, int(partition), int(offset))
+        stored = read_one(settings, DEAD_LETTERS, *id_)
     except Admin.ERRORS as error:
         raise click.ClickException(str(error)) from error
-    letter = None if stored is None else _opened(stored)
+    letter = None if stored is None else opened(stored)
     if letter is None:
-        raise click.ClickException(f"there is no dead letter {place}: see `streamrec dead-letters list`")
-    decoded = _decoded(letter)
+        raise click.ClickException(f"there is no dead letter {id_[0]}:{id_[1]}: see `streamrec dead-letters list`")
+    dead, case = letter.letter, letter.case
+    decoded = _decoded(dead)
     if as_json:
         shown = None if isinstance(decoded, str) else decoded
-        click.echo(json.dumps({"id": place} | codecs.to_json(letter) | {"decoded": shown}))
+        click.echo(json.dumps(_json(letter) | {"decoded": shown}))
         return
+    here = f"{dead.topic}/{dead.partition}@{dead.offset}"
     lines = [
-        ("reason", letter.reason), ("detail", letter.detail), ("from", _origin(letter)),
-        ("failed at", f"{_time(letter.failed_at)} UTC"), ("key", _text(letter.key)),
-        *((f"header {name}", _text(value)) for name, value in letter.headers),
+        ("reason", dead.reason), ("detail", dead.detail), ("from", str(case.origin)),
+        ("attempt", "1" if case.attempt == 1 else f"{case.attempt}, at {here}"),
+        ("failed at", f"{moment(dead.failed_at)} UTC"), ("key", _text(dead.key)),
+        *((f"header {name}", _text(value)) for name, value in dead.headers),
         ("value", decoded if isinstance(decoded, str) else json.dumps(decoded, indent=2, ensure_ascii=False)),
     ]  # fmt: skip
     width = max(len(name) for name, _ in lines) + 2
@@ -123,28 +136,9 @@ def show(settings: Settings, place: str, as_json: bool) -> None:
         click.echo(name.ljust(width) + text.replace("\n", "\n" + " " * width))
 
 
-def _letters(settings: Settings) -> Iterator[Letter]:
-    """All dead letters, each record once."""
-    seen = set()
-    for stored in read(settings, DEAD_LETTERS):
-        letter = _opened(stored)
-        origin = (letter.topic, letter.partition, letter.offset, hash(letter.value))
-        if origin not in seen:
-            seen.add(origin)
-            yield stored, letter
-
-
-def _opened(stored: Stored) -> DeadLetter:
-    """The letter in a record; one that says so where the record is none."""
-    letter = codecs.decode("DeadLetter", stored.value or b"")
-    if isinstance(letter, DeadLetter):
-        return letter
-    detail = letter.detail if isinstance(letter, Rejected) else ""
-    return DeadLetter(
-        topic=stored.topic, partition=stored.partition, offset=stored.offset, key=stored.key, value=stored.value,
-        headers=tuple((name, value or b"") for name, value in stored.headers), reason="not_a_letter", detail=detail,
-        failed_at=stored.timestamp,
-    )  # fmt: skip
+def _json(letter: Letter) -> dict[str, Any]:
+    case = {"origin": str(letter.case.origin), "attempt": letter.case.attempt}
+    return {"id": letter.id, **codecs.to_json(letter.letter), **case}
 
 
 def _decoded(letter: DeadLetter) -> dict[str, Any] | str:
@@ -160,21 +154,6 @@ def _decoded(letter: DeadLetter) -> dict[str, Any] | str:
     return "\n".join(
         [f"{len(letter.value):,} bytes", *shown, *([f"... {more:,} more (--json has all)"] if more > 0 else [])]
     )
-
-
-def _id(stored: Stored) -> str:
-    return f"{stored.partition}:{stored.offset}"
-
-
-def _origin(letter: DeadLetter) -> str:
-    return f"{letter.topic}/{letter.partition}@{letter.offset}"
-
-
-def _time(at_ms: int) -> str:
-    try:
-        return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
-    except (OverflowError, ValueError, OSError):  # not written by streamrec
-        return str(at_ms)
 
 
 def _text(data: bytes | None) -> str:

@@ -4,15 +4,20 @@ import json
 import re
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from streamrec.cli.options import plain_errors, with_settings
 from streamrec.settings import Settings
 
+if TYPE_CHECKING:
+    from streamrec.local.feed import Feed
+
 _UNITS_S: Final = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+_RATE: Final = 60.0
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -64,12 +69,12 @@ class Speed(click.ParamType):
 @click.option(
     "--rate",
     type=click.FloatRange(0, min_open=True),
-    help="Events a second. [default: 200; of a log as fast as they are processed]",
+    help=f"Events a second, about. [default: {_RATE:.0f}; of a log as fast as they are processed]",
 )
 @click.option("--duration", type=Duration(), help="Feed events for so long (30s, 5m), then end with a summary.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Of the made-up job site.")
-@click.option("--members", type=click.IntRange(2), default=500, show_default=True, help="Members of it.")
-@click.option("--jobs", type=click.IntRange(1), default=1000, show_default=True, help="Open jobs of it.")
+@click.option("--members", type=click.IntRange(2), default=3000, show_default=True, help="Members of it.")
+@click.option("--jobs", type=click.IntRange(1), default=1500, show_default=True, help="Open jobs of it.")
 @click.option("--port", type=click.IntRange(1, 65535), help="Port of the API, or the next free one. [default: 8080]")
 @click.option(
     "--replay", type=_FILE, metavar="FILE", help="Feed a real log instead: CSV (.gz) of ts, user_id, item_id, event."
@@ -86,18 +91,29 @@ def demo(
     port: int | None, replay: Path | None, catalogue: Path | None, members_file: Path | None, speed: float | None,
     as_json: bool,
 ) -> None:  # fmt: skip
-    """Run everything on this machine: a broker and Redis of its own, worker, trainer, lookup, and events.
+    """Run everything on this machine: a broker and Redis of its own, worker, trainer, lookup, and a job site.
 
-    Shows live how events become state, model and lists. In a pipe it prints plain lines. Nothing is kept, and no
-    process stays behind. Exit code 0 with --duration means that events were processed and personal lists answered.
+    The members of a made-up site see the lists of this very system: they look at the first places more often than at
+    later ones, check what they like, and act on it. What they did not check becomes a negative example after seconds
+    instead of half an hour. So the lists become better while you watch, and P(checked) becomes true. Shown are
 
-    The hit rate is measured beforehand: now and then, before a member's first action on a job is sent, the API is
-    asked for that member's list, and the job is among its first ten or not.
+    \b
+      hit rate           lists of which a job was checked: lately, and of the first 150 lists
+      checks a list      to be expected by what the members really want, which only the site knows: no luck in it;
+                         beside it lists of the most popular jobs for the same members
+      p_check is off     by so much: its mean over the jobs shown lately, against the share of them that was checked
+      calibration error  the same in groups of like p_check over a minute or so, as the trainer measures it
+
+    With --replay a log is fed instead. Its hit rate is measured beforehand: now and then, before a member's first
+    action on a job is sent, the API is asked for that member's list, and the job is among its first ten or not.
+
+    In a pipe it prints plain lines. Nothing is kept, and no process stays behind. Exit code 0 with --duration means
+    that events were processed and personal lists answered.
 
     \b
     Examples:
       streamrec demo
-      streamrec demo --rate 1000 --members 5000 --jobs 3000
+      streamrec demo --rate 150 --members 8000 --jobs 3000
       streamrec demo --duration 30s --json
       streamrec demo --replay views.csv --catalogue jobs.csv --members-file members.csv
     """
@@ -107,7 +123,7 @@ def demo(
     from rich.console import Console  # noqa: PLC0415
 
     from streamrec.local import picture  # noqa: PLC0415
-    from streamrec.local.demo import Demo, Source  # noqa: PLC0415
+    from streamrec.local.demo import Demo  # noqa: PLC0415
     from streamrec.local.screen import LiveScreen, PlainScreen, Screen  # noqa: PLC0415
 
     output = sys.stderr if as_json else sys.stdout
@@ -116,15 +132,18 @@ def demo(
     def make_screen(links: list[tuple[str, str]]) -> Screen:
         return LiveScreen(console, links) if console.is_terminal else PlainScreen(output)
 
+    make_feed: Callable[[Settings], Feed]  # called once the demo knows its ports
     if replay is None:
-        from streamrec.local.sources import made_up  # noqa: PLC0415
+        from streamrec.local.site_feed import SiteFeed, hurried  # noqa: PLC0415
 
-        source = Source(made_up(seed, members, jobs), rate or 200.0)
+        rate = rate or _RATE
+        settings = hurried(settings, members, rate)
+        make_feed = partial(SiteFeed, seed=seed, members=members, jobs=jobs, rate=rate)
     else:
-        source = _log(replay, catalogue, members_file, rate, speed, lambda text: click.echo(text, file=output))
+        make_feed = _log(replay, catalogue, members_file, rate, speed, lambda text: click.echo(text, file=output))
     with plain_errors():
         run = Demo(
-            settings, source, duration_s=duration, port=port or settings.lookup_port, make_screen=make_screen,
+            settings, make_feed, duration_s=duration, port=port or settings.lookup_port, make_screen=make_screen,
             stay=console.is_terminal and duration is None,
         )  # fmt: skip
         outcome = run.run()
@@ -136,8 +155,9 @@ def demo(
 def _log(
     path: Path, catalogue: Path | None, members: Path | None, rate: float | None, speed: float | None,
     say: Callable[[str], None],
-) -> Any:  # fmt: skip
-    from streamrec.local.demo import Source  # noqa: PLC0415
+) -> "Callable[[Settings], Feed]":  # fmt: skip
+    from streamrec.local.lists import Lists  # noqa: PLC0415
+    from streamrec.local.log_feed import LogFeed  # noqa: PLC0415
     from streamrec.local.sources import replayed  # noqa: PLC0415
     from streamrec.training.replay import Replay  # noqa: PLC0415
     from streamrec.training.rows import FileError  # noqa: PLC0415
@@ -148,6 +168,11 @@ def _log(
         raise click.UsageError(str(error)) from error
     for warning in log.warnings:
         say(f"warning: {warning}")
-    if rate is None and speed is None:
-        return Source(replayed(log, say), patient=True)
-    return Source(replayed(log, say), rate, None if speed == float("inf") else speed)
+    patient = rate is None and speed is None
+    speed = None if speed == float("inf") else speed
+
+    def make(settings: Settings) -> "Feed":
+        lists = Lists(settings.lookup_host, settings.lookup_port)
+        return LogFeed(settings.kafka, replayed(log, say), lists, rate, speed, patient)
+
+    return make

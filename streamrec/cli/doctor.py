@@ -12,16 +12,19 @@ import click
 import msgspec
 
 from streamrec.cli.options import with_settings
-from streamrec.settings import Settings
+from streamrec.settings import Settings, SettingsError
 
 Level = Literal["ok", "warning", "broken"]
 
 _OLDEST_REDIS: Final = (6, 2)
 _MARKS: Final = {"ok": ("ok", "green"), "warning": ("warning", "yellow"), "broken": ("BROKEN", "red")}
 _LITTLE_DISK: Final = 200 * 2**20
+_AHEAD: Final = "streamrec_event_ahead_seconds"
+_AHEAD_S: Final = 1.0  # that a clock may be ahead
 _PATIENCE_S: Final = 3.0
 _CLOCKS_APART_S: Final = 5.0
 _SHOWN: Final = 5  # partitions named of those with the same trouble
+_LETTERS_READ: Final = 20_000  # more would take seconds to read
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -59,6 +62,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
         generation = yield from _generation(settings, client)
         keys = None if generation is None else generation.keys(settings.namespace)
         yield from _slots(settings, client)
+    if settings.schema_registry is not None:
+        yield from _registry(settings)
     if kafka_answers:
         yield from _retention(admin)
     if kafka_answers and redis_answers and keys is not None:
@@ -83,10 +88,54 @@ def _kafka(settings: Settings, admin: Any) -> Iterator[Finding]:
                 "ok", "topics", f"all {len(load())} are there, {settings.partitions} partitions each where it matters"
             )
         if letters := sum(high - low for low, high in admin.watermarks(DEAD_LETTERS).values()):
-            what = f"{letters:,} records could not be used"
-            yield Finding("warning", "dead letters", what, "streamrec dead-letters list says why")
+            yield _letters(settings, letters)
     except admin.ERRORS as error:
         yield Finding("broken", "kafka", str(error), "start it, or set STREAMREC_KAFKA to its bootstrap servers")
+
+
+def _letters(settings: Settings, records: int) -> Finding:
+    """A warning as long as there are letters to be dealt with; of very many records it is not looked which are."""
+    from streamrec.kafka.letters import Book  # noqa: PLC0415
+
+    if records > _LETTERS_READ:
+        what = f"about {records:,} records could not be used, or were and have been sent again"
+        return Finding("warning", "dead letters", what, "streamrec dead-letters stats says why")
+    book = Book(settings)
+    unsettled = sum(book.state(letter) == "open" for letter in book.letters())
+    if not unsettled:
+        return Finding("ok", "dead letters", "all have been sent again")
+    what = f"{unsettled:,} records could not be used"
+    return Finding("warning", "dead letters", what, "streamrec dead-letters list says why")
+
+
+def _registry(settings: Settings) -> Iterator[Finding]:
+    from streamrec.kafka import subjects  # noqa: PLC0415
+    from streamrec.kafka.registry import Registry, RegistryRefusedError, RegistryUnavailableError  # noqa: PLC0415
+
+    writes = settings.framing == "confluent"
+    try:
+        registry = Registry(settings)
+        found = list(subjects.check(registry))
+    except SettingsError as error:
+        yield Finding("broken", "registry", str(error), "no process starts like this: install it, or mend the settings")
+        return
+    except (RegistryUnavailableError, RegistryRefusedError) as error:
+        yield Finding("broken", "registry", str(error), "start it, or mend STREAMREC_SCHEMA_REGISTRY; until then events by "
+                      "schemas that a worker has not seen yet wait, and nothing is lost")  # fmt: skip
+        return
+    for subject in found:
+        if subject.state == "incompatible":
+            yield Finding("broken" if writes else "warning", f"schema {subject.name}", str(subject.problem),
+                          "producers by it go to dead-letters: have them use the schema in avro/, under another subject "
+                          "if need be")  # fmt: skip
+    missing = [subject.name for subject in found if subject.state == "missing"]
+    if missing and writes:
+        what = f"{len(missing)} schemas are not registered ({missing[0]}, …), and the setting framing is confluent"
+        yield Finding("broken", "registry", what, "streamrec schemas register")
+    else:
+        registered = sum(subject.id is not None for subject in found)
+        what = f"{registry.where} answers; {registered} of our {len(found)} schemas are registered"
+        yield Finding("ok", "registry", what)
 
 
 def _redis(client: Any) -> Iterator[Finding]:
@@ -233,6 +282,10 @@ def _services(settings: Settings) -> Iterator[Finding]:
         if samples.total("streamrec_fenced_total"):
             what = "it has lost a slot to another one: are there two of it with the same partitions?"
             yield Finding("warning", name, what, "harmless after a restart or rebalance; else stop the second one")
+        ahead, most = samples.total("streamrec_event_ahead_seconds_count"), samples.quantile(_AHEAD, 0.99)
+        if most is not None and most > _AHEAD_S:
+            what = f"the times of {ahead:,.0f} events lay in the future, up to {most:,.0f} s: clocks of producers are ahead"
+            yield Finding("warning", name, what, "set their clocks; beyond clock_skew_ms events become dead letters")
         yield Finding("ok", name, f"answers at {address}")
     address = f"http://{settings.lookup_host}:{settings.lookup_port}/health/ready"
     try:

@@ -4,25 +4,31 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from streamrec.cli.logs import COLUMNS, MAP
-from streamrec.cli.options import with_settings
+from streamrec.cli.options import plain_errors, with_settings
 from streamrec.cli.tables import new_table, show_table
+from streamrec.events import Event
 from streamrec.local.signals import StopSignals
 from streamrec.settings import Settings
+from streamrec.training.agreement import TOP
 from streamrec.training.baselines import BASELINES
-from streamrec.training.evaluate import SYSTEM, Evaluation, Evaluator, Kind
+from streamrec.training.evaluate import SYSTEM, Evaluation, Evaluator, Kind, protocol_settings
 from streamrec.training.measures import METRICS, PARTS, SEGMENTS
-from streamrec.training.replay import Due, Replay
+from streamrec.training.replay import Due, Replay, first_events
 from streamrec.training.report import page
 from streamrec.training.rows import BadRow, FileError
+
+if TYPE_CHECKING:
+    from streamrec.local.lockstep import Lockstep
 
 _NONE: Final = "none"
 _SHOWN: Final = 20  # bad rows told in full; all are counted
@@ -30,6 +36,8 @@ _LINE_EVERY_S: Final = 5.0  # of progress, without a terminal
 _PAINT_EVERY_S: Final = 0.1
 
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+Show = Callable[[str, float, str], None]
 
 
 @click.command()
@@ -60,11 +68,31 @@ _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
     help="Write a page with tables and intervals; it needs nothing from elsewhere.",
 )
+@click.option("--events", type=click.IntRange(1), metavar="N", help="End the log after so many events.")
+@click.option(
+    "--live",
+    is_flag=True,
+    help="Replay the log through Kafka in lockstep, ask over HTTP, and compare with the same without servers.",
+)
+@click.option(
+    "--points",
+    type=click.IntRange(1),
+    default=5,
+    show_default=True,
+    help="With --live: at how many points in time to compare the top 10 of members.",
+)
+@click.option(
+    "--compare-members",
+    type=click.IntRange(1),
+    default=100,
+    show_default=True,
+    help="With --live: of how many members, those who acted last.",
+)
 @with_settings
 def evaluate(
     settings: Settings, *, file: Path, catalogue: Path | None, members: Path | None, candidates: str,
     baselines: tuple[str, ...], columns: dict[str, str], event_names: dict[str, str], as_json: bool,
-    report: Path | None,
+    report: Path | None, events: int | None, live: bool, points: int, compare_members: int,
 ) -> None:  # fmt: skip
     """Rank for each event of a log before learning it, and tell how high the job that the member chose came.
 
@@ -72,19 +100,23 @@ def evaluate(
     member's first with that job, but for dismissals; jobs that the member has touched are never candidates. Events of
     the same second are all answered before any of them is learned. Ctrl-C ends the log early, with a result so far.
 
+    With --live the answers are those of a broker, Redis, worker, trainer and lookup that it starts for itself: each event
+    goes through them before the next one, and the lookup ranks as of the event's time. The figures of streamrec are then
+    theirs. What needs to look inside, the baselines and P(stronger | view), is computed beside them without servers, as are
+    the lists that theirs are compared with. It takes some 50 ms an event; --events bounds it.
+
     \b
-    Exit code: 0 (also with bad rows), 1 no event to ask for or a damaged file, 2 wrong usage, 130 Ctrl-C.
+    Exit code: 0 (also with bad rows), 1 no event to ask for, a damaged file, or live and offline differ, 2 wrong usage,
+    130 Ctrl-C.
 
     \b
     Examples:
       streamrec evaluate views.csv.gz
       streamrec evaluate views.csv --catalogue jobs.csv --candidates catalogue --json
       streamrec evaluate views.csv --baseline covisitation --baseline session_knn --report views.html
+      streamrec evaluate views.csv --catalogue jobs.csv --live --events 2000
     """
-    if candidates == "catalogue" and catalogue is None:
-        raise click.UsageError("--candidates catalogue ranks the jobs of --catalogue FILE: say which file that is")
-    if _NONE in baselines and len(set(baselines)) > 1:
-        raise click.UsageError(f"--baseline {_NONE} goes with no other")
+    _check_usage(candidates, catalogue, baselines, live=live)
     names = [name for name in BASELINES if name in baselines or not baselines]
     errors = Console(stderr=True, soft_wrap=True)
 
@@ -97,22 +129,21 @@ def evaluate(
         raise click.UsageError(str(error)) from error
     for warning in replay.warnings:
         tell(warning)
-    evaluator = Evaluator(cast(Kind, candidates), names, settings)
-    with StopSignals(kill=lambda: None) as signals, _progress(errors) as show:
+    kind = cast(Kind, candidates)
+    running: list[Lockstep] = []
+    with StopSignals(kill=lambda: _kill(running)) as signals, _progress(errors) as show:
 
         def stop() -> bool:
             return signals.received is not None
 
-        try:
-            log = _read(replay, tell, show, stop)
-        except FileError as error:
-            raise click.ClickException(str(error)) from error
+        log = first_events(_read(replay, tell, show, stop), events)
         if not log and not stop():
             raise click.ClickException(f"{file}: no row of it means anything to streamrec")
-        total = len(log)
-        result = evaluator.run(
-            log, lambda taken, queries: show("evaluating", taken / total, f"{queries:,} queries"), stop
-        )
+        show("starting" if live else "evaluating", 0.0, "")
+        wanted = protocol_settings(settings, kind)
+        with _live_system(wanted, tell, stop, running) if live else contextlib.nullcontext() as system:
+            evaluator = Evaluator(kind, names, settings, system, points, compare_members)
+            result = _run(evaluator, log, show, stop)
         stopped = stop()
     if not result.queries and not stopped:
         raise click.ClickException(f"{file}: no event to ask for: it has no view, like, save or application")
@@ -125,28 +156,85 @@ def evaluate(
         click.echo(json.dumps(result.to_json()))
     else:
         _show(result)
+    differences = [] if evaluator.agreement is None else evaluator.agreement.differences
+    for difference in differences:
+        tell(str(difference))
     if stopped:
         tell(f"ended early, after {result.events:,} events")
         sys.exit(130)
+    if differences:
+        sys.exit(1)
 
 
-Show = Callable[[str, float, str], None]
+def _check_usage(candidates: str, catalogue: Path | None, baselines: tuple[str, ...], *, live: bool) -> None:
+    if candidates == "catalogue" and catalogue is None:
+        raise click.UsageError("--candidates catalogue ranks the jobs of --catalogue FILE: say which file that is")
+    if _NONE in baselines and len(set(baselines)) > 1:
+        raise click.UsageError(f"--baseline {_NONE} goes with no other")
+    if not live and (given := _given("points", "compare_members")):
+        raise click.UsageError(f"{given}: only with --live")
+
+
+def _given(*names: str) -> str:
+    """Those of the options that were given, as they are written."""
+    context = click.get_current_context()
+    given = [name for name in names if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+    return ", ".join(f"--{name.replace('_', '-')}" for name in given)
+
+
+def _run(evaluator: Evaluator, log: Sequence[Due], show: Show, stop: Callable[[], bool]) -> Evaluation:
+    began = time.monotonic()
+    total = max(1, sum(isinstance(due.event, Event) for due in log))
+
+    def report(_taken: int, queries: int) -> None:
+        rate = evaluator.events / max(time.monotonic() - began, 1e-6)
+        show("evaluating", evaluator.events / total, f"{queries:,} queries, {rate:,.0f} events/s")
+
+    return evaluator.run(log, report, stop)
+
+
+@contextlib.contextmanager
+def _live_system(
+    settings: Settings, tell: Callable[[str], None], stop: Callable[[], bool], running: "list[Lockstep]"
+) -> "Iterator[Lockstep]":
+    """A system of its own; `running` is told of it before it starts, so that a second signal can kill it."""
+    # Here, so that what needs no servers needs none of their clients.
+    from streamrec.local.lockstep import InterruptedLockstep, Lockstep, LockstepError  # noqa: PLC0415
+
+    with plain_errors():
+        try:
+            running.append(Lockstep(settings, tell, stop))
+            with running[0] as system:
+                yield system
+        except InterruptedLockstep:
+            tell("ended early, before there was a result")
+            sys.exit(130)
+        except LockstepError as error:
+            raise click.ClickException(str(error)) from error
+
+
+def _kill(running: "list[Lockstep]") -> None:
+    for system in running:
+        system.kill()
 
 
 def _read(replay: Replay, tell: Callable[[str], None], show: Show, stop: Callable[[], bool]) -> list[Due]:
     """All records in the order of their times, wherever they stand in the file; bad rows are told and counted."""
     log: list[Due] = []
     bad = 0
-    for item in replay:
-        if isinstance(item, BadRow):
-            bad += 1
-            if bad <= _SHOWN:
-                tell(str(item))
-        else:
-            log.append(item)
-        show("reading", replay.progress, f"{len(log):,} rows")
-        if stop():
-            break
+    try:
+        for item in replay:
+            if isinstance(item, BadRow):
+                bad += 1
+                if bad <= _SHOWN:
+                    tell(str(item))
+            else:
+                log.append(item)
+            show("reading", replay.progress, f"{len(log):,} rows")
+            if stop():
+                break
+    except FileError as error:
+        raise click.ClickException(str(error)) from error
     if bad:
         tell(f"{bad:,} bad rows are left out")
     log.sort(key=lambda due: due.at)
@@ -192,6 +280,8 @@ def _show(result: Evaluation) -> None:
         f"{result.events:,} events, {result.queries:,} queries, {figures['queries_per_second']:,} queries/s, "
         f"{figures['milliseconds_per_query']} ms a ranking"
     )
+    if result.agreement is not None:
+        click.echo(_agreement(result.agreement))
     for segment in SEGMENTS:
         for part in PARTS:
             cells = {name: found[segment][part] for name, found in result.results.items()}
@@ -207,3 +297,13 @@ def _show(result: Evaluation) -> None:
         late = result.stronger["second_half"]
         click.echo(f"\nP(stronger | view), second half, {late['views']:,} views")
         click.echo(", ".join(f"{name} {late[name]}" for name in ("log_loss", "auc", "base_rate")))
+
+
+def _agreement(found: dict[str, Any]) -> str:
+    queries = found["queries"]
+    verdict = "differ" if found["first_difference"] else "agree"
+    return (
+        f"live and offline {verdict}: {found['equal']:,} of {found['lists']:,} lists are equal (top {TOP} of at least "
+        f"{found['members']:,} members at {found['points']} points in time), {found['equal_scores']:,} with equal scores; "
+        f"{queries['equal']:,} of {queries['lists']:,} answers to queries; {found['milliseconds_per_event']} ms an event"
+    )

@@ -45,6 +45,8 @@ _MENDABLE = frozenset(
     (
         "KafkaUnavailableError",
         "KafkaRefusedError",
+        "RegistryUnavailableError",
+        "RegistryRefusedError",
         "StoreUnavailableError",
         "ServerError",
         "ServicesError",

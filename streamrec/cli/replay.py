@@ -14,10 +14,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from streamrec import topics
+from streamrec import codecs, topics
 from streamrec.cli.logs import COLUMNS, MAP
-from streamrec.cli.options import with_settings
+from streamrec.cli.options import plain_errors, with_settings
 from streamrec.kafka.admin import Admin
+from streamrec.kafka.encoder import Encoder
 from streamrec.kafka.producer import Producer
 from streamrec.local.signals import StopSignals
 from streamrec.settings import Settings
@@ -151,10 +152,15 @@ def replay(
         raise click.ClickException(str(error)) from error
     if problems:
         raise click.ClickException("\n".join(f"{found.topic}: {found.what}: {found.remedy}" for found in problems))
+    encoder = Encoder(settings)
+    with plain_errors():
+        encoder.prepare(codecs.PUBLIC_RECORDS)
     producer = Producer(settings, linger_ms=_LINGER_MS)
     try:
         with StopSignals(kill=lambda: None) as signals, _reporting(errors) as report:
-            summary = play(log, producer, Pace(speed), signals.wait, strict=strict, tell=tell, report=report)
+            summary = play(
+                log, producer, Pace(speed), signals.wait, encode=encoder.encode, strict=strict, tell=tell, report=report
+            )
     finally:
         producer.close()
     if as_json:

@@ -14,8 +14,9 @@ from streamrec.settings import Settings
 def worker(settings: Settings) -> None:
     """Fold events into state: consumes the event topics, writes Redis, re-ranks the lists of members who acted.
 
-    Run as many as you like, up to one a partition; they share the partitions among themselves. SIGTERM stops it; what
-    it had in hand is read again by the next owner, and counts once.
+    Run as many as you like, up to one a partition; they share the partitions among themselves. At SIGTERM it
+    finishes what it has in hand and leaves the others the rest, within a second as a rule; a second signal ends it at once.
+    Nothing is lost either way, nor counted twice.
 
     \b
     Examples:
@@ -33,7 +34,8 @@ def worker(settings: Settings) -> None:
 def trainer(settings: Settings) -> None:
     """Learn the model from training-examples, one by one, and publish a snapshot every few seconds.
 
-    One of it is enough; a second one takes over the work of the first, which then stops.
+    One of it is enough; a second one takes over the work of the first, which then stops. At SIGTERM it publishes a last
+    snapshot.
 
     \b
     Examples:
@@ -52,6 +54,9 @@ def trainer(settings: Settings) -> None:
 @with_settings
 def lookup(settings: Settings, port: int | None, workers: int | None) -> None:
     """Answer with ranked jobs over HTTP; its documentation is under /docs.
+
+    At SIGTERM it is not ready for as long as the setting lookup_drain_s says, then stops listening, answers the open
+    requests and ends.
 
     \b
     Examples:

@@ -117,6 +117,7 @@ def simulate(
     from streamrec.kafka.admin import Admin  # noqa: PLC0415
     from streamrec.kafka.client import KafkaRefusedError, KafkaUnavailableError  # noqa: PLC0415
     from streamrec.kafka.producer import ProduceFailedError  # noqa: PLC0415
+    from streamrec.kafka.registry import RegistryRefusedError, RegistryUnavailableError  # noqa: PLC0415
     from streamrec.local.signals import StopSignals  # noqa: PLC0415
     from streamrec.simulator.closed_loop import ClosedLoop, reachable  # noqa: PLC0415
     from streamrec.simulator.lookup import Lookup  # noqa: PLC0415
@@ -150,7 +151,10 @@ def simulate(
                 summary = loop.go()
             else:
                 summary = go_on(run, rate=rate, speed=None if speed == "max" else speed)  # type: ignore[arg-type]
-    except (OutletError, ProduceFailedError, KafkaUnavailableError, KafkaRefusedError, OSError) as error:
+    except (
+        OutletError, ProduceFailedError, KafkaUnavailableError, KafkaRefusedError, RegistryUnavailableError,
+        RegistryRefusedError, OSError,
+    ) as error:  # fmt: skip
         raise click.ClickException(str(error)) from error
     _tell(summary, loop, out, as_json)
     if summary.stopped:

@@ -16,7 +16,8 @@ from streamrec.events import (
 )
 
 REASONS: Final = (
-    "unknown_schema",  # not framed, or by a schema that was never released, or by another record's
+    "unknown_schema",  # not framed, or by a schema that was never released or registered, or by another record's
+    "incompatible_schema",  # the registry has the schema, but Avro's rules cannot resolve it to ours
     "undecodable",  # the body is not what its schema says
     "missing_value",  # null on a topic without tombstones
     "bad_key",  # missing, or not the id that the topic is keyed by

@@ -3,6 +3,7 @@
 from streamrec.codecs.checks import MAX_ID, check
 from streamrec.codecs.framing import decode
 from streamrec.codecs.records import KINDS, Message
+from streamrec.codecs.writers import Writers
 from streamrec.events import Rejected, Tombstone
 from streamrec.partitioner import partition_of
 
@@ -16,6 +17,8 @@ def decode_record(
     tombstones: bool = False,
     partition: int = 0,
     partitions: int | None = None,
+    *,
+    writers: Writers | None = None,
 ) -> Message | Tombstone | Rejected:
     """The event in a Kafka record, decoded and checked.
 
@@ -31,6 +34,8 @@ def decode_record(
         Whether a null value means that the entity behind `key` is gone.
     partition, partitions
         Where the record was, and of how many; None does not check that it is where its key belongs.
+    writers
+        Schemas of the registry, for values in the Confluent wire format; None where there is no registry.
 
     Returns
     -------
@@ -46,7 +51,7 @@ def decode_record(
     if value is None:
         event, owner = _tombstone(record, key, tombstones)
     else:
-        event, owner = _keyed(record, key, value, now_ms, skew_ms)
+        event, owner = _keyed(record, key, value, now_ms, skew_ms, writers)
     if partitions is not None and owner and (owns := partition_of(owner, partitions)) != partition:
         return Rejected(
             "wrong_partition", f"the key belongs to partition {owns} by Kafka's default partitioner (murmur2)"
@@ -68,8 +73,10 @@ def _tombstone(record: str, key: bytes | None, allowed: bool) -> tuple[Tombstone
     return Tombstone(name), name
 
 
-def _keyed(record: str, key: bytes | None, value: bytes, now_ms: int, skew_ms: int) -> tuple[Message | Rejected, str]:
-    event = decode(record, value)
+def _keyed(
+    record: str, key: bytes | None, value: bytes, now_ms: int, skew_ms: int, writers: Writers | None
+) -> tuple[Message | Rejected, str]:
+    event = decode(record, value, writers)
     if type(event) is Rejected:
         return event, ""
     rejected = check(event, now_ms, skew_ms)  # type: ignore[arg-type]

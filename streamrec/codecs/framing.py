@@ -3,22 +3,33 @@
 So no registry is needed: the fingerprints of the current schemas (``avro/*.avsc``) and of all released ones
 (``avro/released/VERSION/*.avsc``) are known, and a body of an earlier version is resolved to the current schema.
 
+Where there is a registry, its Confluent wire format is read and written too: see `codecs.writers`. Each value says by its first
+bytes which framing it has, so that both may stand in one topic.
+
 References
 ----------
 https://avro.apache.org/docs/1.12.0/specification/#single-object-encoding
 """
 
 import json
-from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 from fastavro import parse_schema, schemaless_reader, schemaless_writer
-from fastavro.schema import fingerprint, to_parsing_canonical_form
+from fastavro.read import SchemaResolutionError
 
 from streamrec.codecs.records import KINDS, Message
+from streamrec.codecs.writers import (
+    WIRE_HEADER,
+    WIRE_MAGIC,
+    Reader,
+    Writers,
+    canonical,
+    reader,
+    wire_header,
+)
 from streamrec.events import Rejected
 
 _MAGIC: Final = b"\xc3\x01"
@@ -32,15 +43,6 @@ def directory() -> Path:
     return installed if installed.is_dir() else here.parent / "avro"
 
 
-def _without_logical_types(schema: Any) -> Any:
-    """`schema` with times as plain longs: fastavro would make a datetime of each, at ten times the cost."""
-    if isinstance(schema, Mapping):
-        return {name: _without_logical_types(part) for name, part in schema.items() if name != "logicalType"}
-    if isinstance(schema, list):
-        return [_without_logical_types(part) for part in schema]
-    return schema
-
-
 def header(schema: object) -> bytes:
     """The first ten bytes of a value that `schema` (parsed JSON) wrote.
 
@@ -49,8 +51,7 @@ def header(schema: object) -> bytes:
     >>> header("null").hex()
     'c3018a8f25cce724dd63'
     """
-    crc = fingerprint(to_parsing_canonical_form(parse_schema(schema)), "CRC-64-AVRO")
-    return _MAGIC + bytes.fromhex(crc)  # little-endian as the framing wants it
+    return _MAGIC + bytes.fromhex(canonical(parse_schema(schema)))  # little-endian as the framing wants it
 
 
 class Codec:
@@ -59,16 +60,20 @@ class Codec:
     def __init__(self, where: Path) -> None:
         self._current: dict[str, tuple[bytes, Any]] = {}  # record -> (header, schema)
         self._earlier: dict[bytes, tuple[str, Any]] = {}  # header -> (record, schema)
+        self._readers: dict[str, Reader] = {}
         for path in [*sorted(where.glob("released/*/*.avsc")), *sorted(where.glob("*.avsc"))]:
-            schema = parse_schema(_without_logical_types(json.loads(path.read_text(encoding="utf-8"))))
-            self._earlier[header(schema)] = (path.stem, schema)
+            read = reader(path.stem, json.loads(path.read_text(encoding="utf-8")))
+            self._earlier[header(read.parsed)] = (path.stem, read.parsed)
             if path.parent == where:
-                self._current[path.stem] = (header(schema), schema)
+                self._current[path.stem] = (header(read.parsed), read.parsed)
+                self._readers[path.stem] = read
 
-    def encode(self, event: Message) -> bytes:
+    def encode(self, event: Message, schema_id: int | None = None) -> bytes:
         """See the function of this name."""
         name = type(event).__name__
         head, schema = self._current[name]
+        if schema_id is not None:
+            head = wire_header(schema_id)
         kind = KINDS[name]
         if kind.write is not None:
             return head + kind.write(event)
@@ -77,27 +82,38 @@ class Codec:
         schemaless_writer(output, schema, kind.out(event))
         return output.getvalue()
 
-    def decode(self, record: str, data: bytes) -> Message | Rejected:
+    def decode(self, record: str, data: bytes, writers: Writers | None = None) -> Message | Rejected:
         """See the function of this name."""
         kind = KINDS[record]
         if kind.max_bytes is not None and len(data) > kind.max_bytes:
             return Rejected("too_long", f"{len(data):,} bytes; a {record} has at most {kind.max_bytes:,}")
-        head, reader = self._current[record]
-        writer = reader
+        head, schema = self._current[record]
+        writer, start = schema, _HEADER
         if data[:_HEADER] != head:
-            name, writer = self._earlier.get(data[:_HEADER], ("", None))
-            if name != record:
-                return Rejected("unknown_schema", _strange(record, name, data))
+            writer, start = self._written_by(record, data, writers)
+            if type(writer) is Rejected:
+                return writer
         body = BytesIO(data)
-        body.seek(_HEADER)
+        body.seek(start)
         try:
-            fields = schemaless_reader(body, writer, None if writer is reader else reader)
+            fields = schemaless_reader(body, writer, None if writer is schema else schema)
             event = msgspec.convert(fields, kind.type) if kind.into is None else kind.into(fields)
+        except SchemaResolutionError as error:
+            return Rejected("incompatible_schema", f"written by a schema that is no {record} for us: {error}"[:500])
         except Exception as error:  # noqa: BLE001 - any bytes may come, and fastavro names no error of its own for them
             return Rejected("undecodable", f"not a {record}: {type(error).__name__}: {error}"[:500])
         if body.tell() != len(data):
             return Rejected("undecodable", f"{len(data) - body.tell()} bytes after the end of the {record}")
         return event
+
+    def _written_by(self, record: str, data: bytes, writers: Writers | None) -> tuple[Any, int]:
+        """The schema that wrote `data`, which is not the current one in single-object encoding, and where the body starts."""
+        name, writer = self._earlier.get(data[:_HEADER], ("", None))
+        if name == record:
+            return writer, _HEADER
+        if data[:1] == WIRE_MAGIC and writers is not None:
+            return writers.of(self._readers[record], data), WIRE_HEADER
+        return Rejected("unknown_schema", _strange(record, name, data)), 0
 
 
 def _strange(record: str, other: str, data: bytes) -> str:
@@ -105,16 +121,23 @@ def _strange(record: str, other: str, data: bytes) -> str:
         return f"the value is a {other}, the topic carries {record}"
     if data[:2] == _MAGIC:
         return f"no known version of {record} has the fingerprint {data[2:_HEADER].hex()}"
-    if data[:1] == b"\x00":
-        return "starts with 00: a schema registry's framing? Avro single-object encoding is expected"
+    if data[:1] == WIRE_MAGIC:
+        return "starts with 00: a schema registry's framing? Set STREAMREC_SCHEMA_REGISTRY to the registry's address to read it"
     return f"starts with {data[:2].hex() or 'nothing'}, not with c301: Avro single-object encoding is expected"
 
 
 _codec = Codec(directory())
 
 
-def encode(event: Message) -> bytes:
+def encode(event: Message, schema_id: int | None = None) -> bytes:
     """The value of `event` on Kafka, by the current schema.
+
+    Parameters
+    ----------
+    event
+        Of any record.
+    schema_id
+        What a registry calls that schema: for the Confluent wire format. None is for single-object encoding.
 
     Raises
     ------
@@ -127,13 +150,16 @@ def encode(event: Message) -> bytes:
     >>> view = JobView(event_id="e1", member_id="m1", job_id="j1", occurred_at=1_700_000_000_000)
     >>> encode(view).hex()[:4], decode("JobView", encode(view)) == view
     ('c301', True)
+    >>> encode(view, schema_id=7).hex()[:10]
+    '0000000007'
     """
-    return _codec.encode(event)
+    return _codec.encode(event, schema_id)
 
 
-def decode(record: str, data: bytes) -> Message | Rejected:
+def decode(record: str, data: bytes, writers: Writers | None = None) -> Message | Rejected:
     """The event in `data`, which should be a `record`, written by the current or any released version of its schema.
 
+    In the Confluent wire format it may be any schema of `writers` that Avro's rules resolve to ours.
     Never raises, whatever the bytes. What is in the fields is not looked at: see `check`.
 
     Examples
@@ -141,4 +167,4 @@ def decode(record: str, data: bytes) -> Message | Rejected:
     >>> decode("JobView", b"hello")
     Rejected(reason='unknown_schema', detail='starts with 6865, not with c301: Avro single-object encoding is expected')
     """
-    return _codec.decode(record, data)
+    return _codec.decode(record, data, writers)

@@ -10,6 +10,7 @@ from streamrec.events import (
     ActivityEntry,
     Connection,
     DeadLetter,
+    Erasure,
     Impression,
     ImpressionSeen,
     JobActivity,
@@ -19,14 +20,16 @@ from streamrec.events import (
     JobPosting,
     JobSave,
     JobView,
+    MemberActivity,
     MemberProfile,
+    NetworkEntry,
     TrainingExample,
 )
 
 JobAction = JobView | JobSave | JobLike | JobApplication | JobDismissal
 Message = (
     JobAction | Connection | JobPosting | MemberProfile | ImpressionSeen
-    | JobActivity | Impression | TrainingExample | DeadLetter
+    | JobActivity | MemberActivity | Impression | TrainingExample | DeadLetter | Erasure
 )  # fmt: skip
 
 _EVENT_BYTES: Final = 16_384  # a value; ids, and a few words
@@ -34,16 +37,22 @@ _ENTITY_BYTES: Final = 262_144
 
 _encode_entries = msgspec.msgpack.Encoder().encode
 _decode_entries = msgspec.msgpack.Decoder(tuple[ActivityEntry, ...]).decode
+_decode_network = msgspec.msgpack.Decoder(tuple[NetworkEntry, ...]).decode
 _asdict = msgspec.structs.asdict
 
 
-def _activity_out(activity: JobActivity) -> dict[str, Any]:
+def _activity_out(activity: JobActivity | MemberActivity) -> dict[str, Any]:
     return {**_asdict(activity), "entries": _encode_entries(activity.entries)}
 
 
 def _activity_in(fields: dict[str, Any]) -> JobActivity:
     fields["entries"] = _decode_entries(fields["entries"])
     return JobActivity(**fields)
+
+
+def _network_in(fields: dict[str, Any]) -> MemberActivity:
+    fields["entries"] = _decode_network(fields["entries"])
+    return MemberActivity(**fields)
 
 
 def _letter_out(letter: DeadLetter) -> dict[str, Any]:
@@ -83,10 +92,12 @@ KINDS: Final = {
         ImpressionSeen, ("event_id", "member_id", "request_id"), "member_id", "occurred_at", _EVENT_BYTES
     ),
     "JobActivity": Kind(JobActivity, ("source_topic", "source_topic_id"), out=_activity_out, into=_activity_in),
+    "MemberActivity": Kind(MemberActivity, ("source_topic", "source_topic_id"), out=_activity_out, into=_network_in),
     "Impression": Kind(
         Impression, ("request_id", "member_id"), "member_id", "served_at", _ENTITY_BYTES, write=impressions.write
     ),
-    "TrainingExample": Kind(TrainingExample, ("event_id", "member_id"), "member_id", "occurred_at"),
+    "TrainingExample": Kind(TrainingExample, ("event_id", "member_id"), None, "occurred_at"),
+    "Erasure": Kind(Erasure, ("digest",), "digest", "erased_at"),
     "DeadLetter": Kind(DeadLetter, out=_letter_out, into=_letter_in),
 }
 

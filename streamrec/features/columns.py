@@ -17,6 +17,7 @@ POSTED_AT, FIRST_AT, LAST_AT, EXPIRES_AT = range(4)  # columns of `times`
 NEWEST: Final = len(POPULARITY_HALF_LIVES_MS)  # column of `scores`: when the job appeared
 FIRST_COUNT: Final = NEWEST + 1  # columns of `scores` from here: counts by action
 SCORES: Final = FIRST_COUNT + ACTIONS
+SKILLS: Final = 12  # of a posting are kept; code 0 fills the rest
 NEVER: Final = int(np.iinfo(np.int64).max)
 
 Rows = npt.NDArray[np.int32]
@@ -58,6 +59,12 @@ class Columns:
         bool ``(capacity,)``. `closed` is also True of a row that holds no job.
     remote
         int8 ``(capacity,)``: 1, 0, or -1 where unknown.
+    level
+        int8 ``(capacity,)``: step of the career (see `seniority.level_of`), -1 where unknown.
+    salary, currency
+        float32 and int32 ``(capacity,)``: the middle of what is offered, NaN where unknown, and the code of its currency.
+    skills
+        int32 ``(capacity, SKILLS)``: codes of the skills asked for, filled up with 0.
     ties
         int64 ``(capacity,)``: a hash of the job id (see `tie_of`). What is equal otherwise is ordered by it, so that
         processes that got to know the same jobs in different orders choose the same ones.
@@ -76,6 +83,10 @@ class Columns:
         self.has_posting: Bools = np.zeros(capacity, np.bool_)
         self.closed: Bools = np.ones(capacity, np.bool_)
         self.remote: npt.NDArray[np.int8] = np.full(capacity, -1, np.int8)
+        self.level: npt.NDArray[np.int8] = np.full(capacity, -1, np.int8)
+        self.salary: npt.NDArray[np.float32] = np.full(capacity, np.nan, np.float32)
+        self.currency: Ints = np.zeros(capacity, np.int32)
+        self.skills: Ints = np.zeros((capacity, SKILLS), np.int32)
         self.ties: Longs = np.zeros(capacity, np.int64)
 
     def hold(self, rows: int) -> None:
@@ -89,4 +100,7 @@ class Columns:
             target[:used] = source
 
     def _arrays(self) -> tuple[npt.NDArray[Any], ...]:
-        return self.codes, self.times, self.scores, self.totals, self.has_posting, self.closed, self.remote, self.ties
+        return (
+            self.codes, self.times, self.scores, self.totals, self.has_posting, self.closed, self.remote, self.level,
+            self.salary, self.currency, self.skills, self.ties,
+        )  # fmt: skip

@@ -1,6 +1,6 @@
 """What a feature is, and how the features of a list of jobs become one matrix: the machinery beside `library`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -18,6 +18,7 @@ from streamrec.features.columns import (
     POPULARITY_HALF_LIVES_MS,
     POSTED_AT,
     SCORES,
+    SKILLS,
     Floats,
     Ints,
     Rows,
@@ -48,6 +49,8 @@ class Reading:
     overlaps
         float32 ``(n, 3)``: cosine, with words weighted by idf, of the title with the member's recent titles, desired
         titles and last title. NaN where either has no words.
+    network
+        float32 ``(n, 3)``: log1p of `MemberView.network_counts`.
     """
 
     def __init__(self, view: MemberView, table: JobTable, rows: Rows, now: int) -> None:
@@ -63,6 +66,7 @@ class Reading:
         self.log_decayed: Floats = np.log1p(self.decayed)
         self.covisit_scores, self.covisit_ranks = view.covisits(rows)
         self.overlaps = self._overlaps()
+        self.network = np.log1p(view.network(rows))
         self._recent_codes: Ints = columns.codes[view.recent_rows[:SOURCES]]
         weights = view.recent_weights[:SOURCES]
         # The sum is 0 where an unknown job came last and the known ones years before.
@@ -78,6 +82,22 @@ class Reading:
         result: Singles = np.full(dot.shape, np.nan, np.float32)
         np.divide(dot, length, out=result, where=length > 0.0)
         return result
+
+    def desired_coverage(self) -> Singles:
+        """How much of one of the desired titles is in the job's title, words weighted by idf²: 1 for all; NaN without any."""
+        titles = self.table.titles
+        if not self.view.desired_titles:
+            return self.constant(np.nan)
+        words, best = titles.words[self.rows], self.constant(0.0)
+        for codes in self.view.desired_titles:
+            says = titles.idf(codes) ** 2
+            has = (words[:, :, None] == codes).any(axis=1)
+            np.maximum(best, (has * says).sum(axis=1) / says.sum(), out=best)
+        return best
+
+    def company_popularity(self) -> Floats:
+        """log1p of the positive actions at one's company, at the longest of `POPULARITY_HALF_LIVES_MS`."""
+        return np.log1p(self.table.companies.popularity(self.codes[:, _COLUMN["company"]], self.now))
 
     def popularity(self, index: int) -> Floats:
         """log1p of the decayed positive actions at one of `POPULARITY_HALF_LIVES_MS`."""
@@ -110,6 +130,45 @@ class Reading:
         share: Singles = (same * self._recent_shares).sum(axis=1)
         share[codes == 0] = np.nan
         return share
+
+    def skill_overlap(self) -> Singles:
+        """Share of the skills asked for that the member has; NaN where either names none."""
+        skills = self.view.skills
+        if not skills:
+            return self.constant(np.nan)
+        asked = self.table.columns.skills[self.rows]
+        has = np.isin(asked, list(skills)) if len(skills) > SKILLS else (asked[:, :, None] == list(skills)).any(axis=2)
+        count = (asked > 0).sum(axis=1).astype(np.float32)
+        share: Singles = np.full(len(self.rows), np.nan, np.float32)
+        np.divide((has & (asked > 0)).sum(axis=1), count, out=share, where=count > 0.0)
+        return share
+
+    def level_gap(self) -> Singles:
+        """Steps between the job's level and the member's, whichever is higher; NaN where either is unknown."""
+        if self.view.level < 0:
+            return self.constant(np.nan)
+        levels = self.table.columns.level[self.rows]
+        gap: Singles = np.abs(levels - self.view.level).astype(np.float32)
+        gap[levels < 0] = np.nan
+        return gap
+
+    def log_pay(self) -> Floats:
+        """log of the pay beside the member's floor, cut at -1 and 1; NaN where either is unknown, or currencies differ."""
+        columns = self.table.columns
+        ratio: Floats = np.log(columns.salary[self.rows].astype(np.float64) / self.view.salary_floor)
+        ratio[columns.currency[self.rows] != self.view.currency] = np.nan
+        return np.clip(ratio, -1.0, 1.0)
+
+    def of_companies(self, companies: Mapping[int, float]) -> Singles:
+        """A number by company; 0 for other companies, NaN where there are none or the job names none."""
+        if not companies:
+            return self.constant(np.nan)
+        codes = self.codes[:, _COLUMN["company"]]
+        values = self.constant(0.0)
+        for code, value in companies.items():
+            values[codes == code] = value
+        values[codes == 0] = np.nan
+        return values
 
     def beside_leader(self, name: str, code: int) -> Singles:
         """Popularity at the longest half-life beside that of the group's most popular job; NaN outside the group."""

@@ -119,11 +119,7 @@ def fold_member(state: MemberState, event: JobEvent | Connection | MemberProfile
     if isinstance(event, MemberProfile):
         state.profile = event
     elif isinstance(event, Connection):
-        _touch_time(state, event.occurred_at)
-        if event.connected:
-            _put(state.connections, event.other_member_id, event.occurred_at)
-        else:
-            state.connections.pop(event.other_member_id, None)
+        _touch_time(state, event.occurred_at)  # whom it connects is kept apart: see `features.network`
     else:
         _erase(state)
     return []

@@ -14,10 +14,10 @@ from streamrec.events import Action
 from streamrec.features.columns import LAST_AT, Floats, Rows
 from streamrec.features.feature import MINUTE_MS, Feature, Reading, assemble
 from streamrec.features.table import JobTable
-from streamrec.features.view import DESIRED, LAST, RECENT, MemberView, Singles
+from streamrec.features.view import APPLIED, CHECKED, DESIRED, LAST, LIKED, RECENT, MemberView, Singles
 from streamrec.features.windows import DAY_MS
 
-FEATURE_SET: Final = "job_check/1"
+FEATURE_SET: Final = "job_check/2"
 
 _LONG_AGO: Final = math.log1p(30 * DAY_MS / MINUTE_MS)
 _PRIOR_VIEWS: Final = 20.0  # a job's own rate outweighs the prior from this many views on
@@ -48,6 +48,14 @@ def _remote(reading: Reading) -> Singles:
     return np.where(remote < 0, np.nan, remote * wish).astype(np.float32)
 
 
+def _followed(reading: Reading) -> Singles:
+    return reading.of_companies(dict.fromkeys(reading.view.followed, 1.0))
+
+
+def _at_company(reading: Reading) -> Singles:
+    return reading.of_companies({code: math.log1p(count) for code, count in reading.view.colleagues.items()})
+
+
 def _closeness(reading: Reading) -> Floats:
     ranks = reading.covisit_ranks
     return np.where(ranks >= 0, 1.0 / (1.0 + np.maximum(ranks, 0)), 0.0)
@@ -70,6 +78,10 @@ FEATURES: Final[tuple[Feature, ...]] = (
     Feature(
         "apply_rate", "applications per view, with a prior", "ratio", _APPLY_PRIOR,
         lambda of: _rate(of, Action.APPLY, _APPLY_PRIOR),
+    ),
+    Feature(
+        "company_popularity", "positive actions on jobs of the company, half-life 10 d", "log1p", 0.0,
+        lambda of: of.company_popularity(),
     ),
     Feature(
         "region_popularity", "popularity (10 d) beside the most popular job of the member's region", "ratio", 0.0,
@@ -98,12 +110,22 @@ FEATURES: Final[tuple[Feature, ...]] = (
     Feature("function_share", "recent jobs of the function", "ratio", 0.0, lambda of: of.share("function")),
     # What ties it to the member's profile.
     Feature("desired_overlap", "title and desired titles", "cosine", 0.0, lambda of: of.overlaps[:, DESIRED]),
+    Feature("desired_coverage", "of a desired title, in the title", "ratio", 0.0, lambda of: of.desired_coverage()),
     Feature("same_city", "in the member's city", "0, 1", 0.0, lambda of: of.same("city", of.view.city)),
     Feature("same_region", "in the member's region", "0, 1", 0.0, lambda of: of.same("region", of.view.region)),
     Feature("same_company", "at the member's company", "0, 1", 0.0, lambda of: of.same("company", of.view.company)),
     Feature("same_function", "of the member's function", "0, 1", 0.0, lambda of: of.same("function", of.view.function)),
     Feature("same_industry", "in the member's industry", "0, 1", 0.0, lambda of: of.same("industry", of.view.industry)),
     Feature("remote_match", "remote, and the member is open to that (1) or is not (-1)", "-1, 0, 1", 0.0, _remote),
+    Feature("followed_company", "at a company that the member follows", "0, 1", 0.0, _followed),
+    Feature("skill_overlap", "skills asked for that the member has", "ratio", 0.0, lambda of: of.skill_overlap()),
+    Feature("level_gap", "steps between the job's level and the member's", "steps", 1.0, lambda of: of.level_gap()),
+    Feature("pay", "pay beside the member's floor, at most e times", "log ratio", 0.0, lambda of: of.log_pay()),
+    # The member's connections.
+    Feature("network_views", "connections that viewed it or did more", "log1p", 0.0, lambda of: of.network[:, CHECKED]),
+    Feature("network_likes", "that liked or saved it, or applied", "log1p", 0.0, lambda of: of.network[:, LIKED]),
+    Feature("network_applications", "that applied", "log1p", 0.0, lambda of: of.network[:, APPLIED]),
+    Feature("network_at_company", "that work at the company", "log1p", 0.0, _at_company),
     # The member alone.
     Feature("member_idle", "time since the member's last event", "log1p(minutes)", _LONG_AGO, _member_idle),
     Feature(

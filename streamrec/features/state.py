@@ -48,7 +48,6 @@ class MemberState(msgspec.Struct, array_like=True):
     saved: dict[str, int] = msgspec.field(default_factory=dict)
     liked: dict[str, int] = msgspec.field(default_factory=dict)
     seen: bytes = b""  # the last SEEN event ids, 8-byte hashes, oldest first: the horizon of duplicate detection
-    connections: dict[str, int] = msgspec.field(default_factory=dict)  # other member -> when; newest TOUCHED are kept
 
 
 class JobState(msgspec.Struct, array_like=True):
@@ -74,17 +73,37 @@ class Neighbours(msgspec.Struct, array_like=True):
     weights: dict[str, float] = msgspec.field(default_factory=dict)
 
 
-State = TypeVar("State", MemberState, JobState, Neighbours)
+class NetworkAct(msgspec.Struct, array_like=True):
+    """The strongest thing that a connection did with a job, and when it last did something with it."""
+
+    member_id: str
+    job_id: str
+    action: int
+    at: int
+
+
+class Network(msgspec.Struct, array_like=True):
+    """A member's connections and what they did; `version` counts the changes. See `features.network` for the rules."""
+
+    version: int = 0
+    edges: dict[str, int] = msgspec.field(default_factory=dict)  # connection -> since when (ms); the newest EDGES
+    more: int = 0  # connections besides, of whom nothing else is known
+    companies: dict[str, str] = msgspec.field(default_factory=dict)  # connection -> where it works, if that is known
+    acts: list[NetworkAct] = msgspec.field(default_factory=list)  # newest first, at most ACTS
+    parted: dict[str, int] = msgspec.field(default_factory=dict)  # the last PARTED -> when
+
+
+State = TypeVar("State", MemberState, JobState, Neighbours, Network)
 
 _encoder = msgspec.msgpack.Encoder()
-_decoders = {kind: msgspec.msgpack.Decoder(kind) for kind in (MemberState, JobState, Neighbours)}
+_decoders = {kind: msgspec.msgpack.Decoder(kind) for kind in (MemberState, JobState, Neighbours, Network)}
 
 
 class UnreadableStateError(ValueError):
     """A stored value is of a format that this version cannot read."""
 
 
-def pack(state: MemberState | JobState | Neighbours) -> bytes:
+def pack(state: MemberState | JobState | Neighbours | Network) -> bytes:
     """The bytes to store for `state`; equal states give equal bytes.
 
     Examples

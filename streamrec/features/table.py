@@ -24,6 +24,7 @@ from streamrec.features.columns import (
     NEWEST,
     POPULARITY_HALF_LIVES_MS,
     POSTED_AT,
+    SKILLS,
     Bools,
     Columns,
     Floats,
@@ -32,13 +33,17 @@ from streamrec.features.columns import (
     Rows,
     tie_of,
 )
+from streamrec.features.companies import Companies
 from streamrec.features.leaders import Group, Leaders
+from streamrec.features.pay import pay_of
+from streamrec.features.seniority import UNKNOWN, level_of
 from streamrec.features.state import JobState
 from streamrec.features.text import tokens
 from streamrec.features.titles import Titles
 from streamrec.features.windows import log2_score
 
 _NO_POPULARITY: Final = (-math.inf,) * len(POPULARITY_HALF_LIVES_MS)
+_COMPANY: Final = CODED.index("company")
 _NO_CODES: Final = (0,) * len(CODED)
 
 
@@ -64,6 +69,8 @@ class JobTable:
         The arrays behind the properties, at full capacity: there, row -1 reads as a job of which nothing is known.
     titles
         Index of the words of the titles.
+    companies
+        What is done with the jobs of each company.
 
     Examples
     --------
@@ -82,10 +89,11 @@ class JobTable:
         self.posting_count = 0
         self.columns = Columns(capacity)
         self.titles = Titles(capacity)
+        self.companies = Companies()
         self._leaders = Leaders(self.columns)
         self._rows: dict[str, int] = {}
         self._removed: set[int] = set()
-        self._codes: dict[str, dict[str, int]] = {name: {} for name in CODED}
+        self._codes: dict[str, dict[str, int]] = {name: {} for name in (*CODED, "skill", "currency")}
 
     def __len__(self) -> int:
         """Rows in use, those of removed jobs included."""
@@ -132,6 +140,8 @@ class JobTable:
         if state.popularity:
             popularity = tuple(map(log2_score, state.popularity, POPULARITY_HALF_LIVES_MS))
         leading = (*popularity, float(posted_at or state.first_at or -math.inf))
+        company = int(columns.codes[row, _COMPANY])
+        self.companies.move(company, float(columns.scores[row, NEWEST - 1]), company, popularity[-1])
         columns.scores[row] = (*leading, *[log2_score(count, COUNT_HALF_LIFE_MS) for count in state.counts])
         columns.totals[row] = state.totals
         columns.times[row, :EXPIRES_AT] = (posted_at, state.first_at, state.last_at)
@@ -158,9 +168,22 @@ class JobTable:
             columns.remote[row] = -1 if posting.remote is None else posting.remote
         else:
             columns.times[row, EXPIRES_AT], columns.remote[row] = NEVER, -1
+        self._write_offer(row, posting)
         if after != before:  # the row leaves its former groups
             self._leaders.written(row, before, tuple(columns.scores[row, : NEWEST + 1].tolist()))
+            score = float(columns.scores[row, NEWEST - 1])
+            self.companies.move(before[_COMPANY], score, after[_COMPANY], score)
             columns.codes[row] = after
+
+    def _write_offer(self, row: int, posting: JobPosting | None) -> None:
+        """What is asked for and what is paid."""
+        columns = self.columns
+        columns.level[row] = UNKNOWN if posting is None else level_of(posting.seniority)
+        columns.salary[row] = math.nan if posting is None else _salary(posting)
+        columns.currency[row] = 0 if posting is None else self._encode("currency", posting.currency)
+        skills = () if posting is None else posting.skills
+        codes = list(dict.fromkeys(code for skill in skills if (code := self._encode("skill", skill))))[:SKILLS]
+        columns.skills[row] = codes + [0] * (SKILLS - len(codes))
 
     def _encode(self, column: str, text: str | None) -> int:
         key = _key(text)
@@ -252,7 +275,9 @@ class JobTable:
         return self.columns.codes[: len(self.ids), CODED.index(name)]
 
     def code(self, column: str, text: str | None) -> int:
-        """Code of `text` in one of `CODED`; 0 for None, for blank text and for what no posting has said.
+        """Code of `text` in one of `CODED`, as a ``skill`` or as a ``currency``.
+
+        0 for None, for blank text and for what no posting has said.
 
         Codes are equal where the texts are, but for case and space around them. They hold for this table only.
         """
@@ -327,6 +352,12 @@ class JobTable:
             near = self._leaders.best(Group(NEWEST, region=region), limit, now).tolist()
             found = list(dict.fromkeys(found + near))
         return np.array(found[:limit], np.int32)
+
+
+def _salary(posting: JobPosting) -> float:
+    """The middle of what is offered, NaN where nothing is said or it makes no sense."""
+    offers = [pay for pay in map(pay_of, (posting.salary_min, posting.salary_max)) if pay > 0.0]
+    return sum(offers) / len(offers) if offers else math.nan
 
 
 def _key(text: str | None) -> str:

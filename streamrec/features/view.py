@@ -11,7 +11,10 @@ import numpy.typing as npt
 from streamrec.events import Action, MemberProfile
 from streamrec.features.columns import CODED, COUNT_HALF_LIFE_MS, Columns, Ints, Longs, Rows
 from streamrec.features.fold import NEIGHBOUR_HALF_LIFE_MS
-from streamrec.features.state import MemberState, Neighbours, Recent
+from streamrec.features.network import deeds
+from streamrec.features.pay import pay_of
+from streamrec.features.seniority import level_of
+from streamrec.features.state import MemberState, Neighbours, Network, Recent
 from streamrec.features.table import JobTable
 from streamrec.features.text import tokens
 from streamrec.features.windows import DAY_MS, fade, value_at
@@ -23,10 +26,13 @@ INTEREST_HALF_LIFE_MS: Final = 7 * DAY_MS  # counted from the newest touch, so t
 _RANK_FADE: Final = 0.9  # and the 5th job back counts less than the 4th, however quickly they followed each other
 _STRENGTH: Final[dict[int, float]] = {Action.VIEW: 1.0, Action.LIKE: 2.0, Action.SAVE: 3.0, Action.APPLY: 5.0}
 _WORDS: Final = 40  # of a member's profile are kept: those that say most
+_TITLES: Final = 8  # desired titles that are looked for
 _DESIRED, _HEADLINE = 2.0, 0.5  # weight of a word there; a word of the newest viewed title has 1
 _MOST: Final = 1e30  # of a co-visitation score: no job comes near, and float32 holds it whatever is stored
 _HOME_SHARE: Final = 0.5  # of the recent jobs must lie in a place before it is taken for the member's
 RECENT, DESIRED, LAST = range(3)  # columns of `MemberView.words`
+NETWORK_HORIZON_MS: Final = 30 * DAY_MS  # what connections did before that counts no more
+CHECKED, LIKED, APPLIED = range(3)  # columns of `MemberView.network_counts`
 
 
 @dataclass(slots=True)
@@ -46,6 +52,8 @@ class MemberView:
         Weight of each word (by code) in the titles of these jobs, in the desired titles and in the headline.
     desired_weights, last_weights
         The same of the desired titles alone, and of the newest job alone.
+    desired_titles
+        Codes of the words of each desired title, int32, as far as some title has them; at most `_TITLES`, none empty.
     covisit_rows, covisit_scores
         Jobs touched by members who touched the same jobs: int32 and float32 ``(m,)``, best first.
     city, region, country, company, industry, function
@@ -55,6 +63,13 @@ class MemberView:
         Codes of companies.
     counts
         The member's decayed counts by action, as of `now`.
+    skills, level, salary_floor, currency
+        From the profile: codes of skills, step of the career (-1 unknown), least pay (NaN unknown), code of its currency.
+    network_rows, network_counts
+        Jobs that connections did something with lately, ascending, int32 ``(f,)``; and how many of them viewed it or did
+        more (`CHECKED`), liked or saved it or applied (`LIKED`), applied (`APPLIED`): float32 ``(f, 3)``.
+    colleagues
+        How many connections work at a company, by its code.
     """
 
     state: MemberState
@@ -64,6 +79,7 @@ class MemberView:
     token_weights: dict[int, float]
     desired_weights: dict[int, float]
     last_weights: dict[int, float]
+    desired_titles: list[Ints]
     covisit_rows: Rows
     covisit_scores: Singles
     city: int
@@ -76,13 +92,23 @@ class MemberView:
     followed: frozenset[int]
     blocked: frozenset[int]
     counts: tuple[float, ...]
+    skills: frozenset[int]
+    level: int
+    salary_floor: float
+    currency: int
+    network_rows: Rows
+    network_counts: Singles
+    colleagues: dict[int, int]
     _covisits: tuple[Rows, Singles, Longs] = field(repr=False)  # by row: score, rank
     _words: Singles | None = field(default=None, repr=False)
     _lengths: Singles | None = field(default=None, repr=False)
 
     @classmethod
-    def build(cls, state: MemberState, neighbours: Mapping[str, Neighbours], table: JobTable, now: int) -> "MemberView":
-        """Join a member's state with the neighbours of its newest jobs and with the table.
+    def build(
+        cls, state: MemberState, neighbours: Mapping[str, Neighbours], table: JobTable, now: int,
+        network: Network | None = None,
+    ) -> "MemberView":  # fmt: skip
+        """Join a member's state with the neighbours of its newest jobs, with its network and with the table.
 
         Parameters
         ----------
@@ -94,6 +120,8 @@ class MemberView:
             All jobs.
         now
             The moment (ms).
+        network
+            The member's connections; None for none.
         """
         recent = [touch for touch in state.recent if touch.action != Action.DISMISS]
         rows = table.rows([touch.job_id for touch in recent])
@@ -106,6 +134,8 @@ class MemberView:
         for name in ("city", "region", "function"):
             codes[name] = codes[name] or _usual(table.columns, name, rows, weights)
         interests, desired, last = _words(profile, rows, weights, table)
+        network = network or Network()
+        network_rows, network_counts = _network(network, table, now)
         return cls(
             state=state,
             now=now,
@@ -114,12 +144,20 @@ class MemberView:
             token_weights=interests,
             desired_weights=desired,
             last_weights=last,
+            desired_titles=_titles(profile, table),
             covisit_rows=tied[order],
             covisit_scores=scores[order],
             open_to_remote=profile.open_to_remote,
             followed=_companies(profile.followed_companies, table),
             blocked=_companies(profile.blocked_companies, table),
             counts=tuple([value_at(count, now, COUNT_HALF_LIFE_MS) for count in state.counts]),
+            skills=frozenset(code for skill in profile.skills if (code := table.code("skill", skill))),
+            level=level_of(profile.seniority),
+            salary_floor=pay_of(profile.salary_floor),
+            currency=table.code("currency", profile.currency),
+            network_rows=network_rows,
+            network_counts=network_counts,
+            colleagues=_colleagues(network, table),
             _covisits=(tied, scores, ranks),
             city=codes["city"],
             region=codes["region"],
@@ -138,6 +176,15 @@ class MemberView:
         place[place == len(known)] = 0
         found = known[place] == rows
         return np.where(found, scores[place], np.float32(0.0)), np.where(found, ranks[place], -1)
+
+    def network(self, rows: Rows) -> Singles:
+        """float32 ``(n, 3)``: the row of `network_counts` of each of `rows`; 0 where connections did nothing."""
+        known = self.network_rows
+        if not len(known):
+            return np.zeros((len(rows), 3), np.float32)
+        place = np.searchsorted(known, rows)
+        place[place == len(known)] = 0
+        return np.where((known[place] == rows)[:, None], self.network_counts[place], np.float32(0.0))
 
     def words(self, table: JobTable) -> Singles:
         """float32 ``(len(table.titles), 3)``: weight of each word in `RECENT`, `DESIRED` and `LAST`."""
@@ -201,6 +248,26 @@ def _covisits(
     return found, np.minimum(scores, _MOST).astype(np.float32), ranks, order
 
 
+def _network(network: Network, table: JobTable, now: int) -> tuple[Rows, Singles]:
+    acts = list(deeds(network, now, NETWORK_HORIZON_MS))
+    rows = table.rows(act.job_id for act in acts)
+    known = rows >= 0
+    found, place = np.unique(rows[known], return_inverse=True)
+    actions = np.array([act.action for act in acts], np.int64)[known]
+    counts = np.zeros((len(found), 3), np.float32)
+    for column, least in ((CHECKED, Action.VIEW), (LIKED, Action.LIKE), (APPLIED, Action.APPLY)):
+        counts[:, column] = np.bincount(place[actions >= least], minlength=len(found))
+    return found, counts
+
+
+def _colleagues(network: Network, table: JobTable) -> dict[int, int]:
+    found: dict[int, int] = {}
+    for company in network.companies.values():
+        if code := table.code("company", company):
+            found[code] = found.get(code, 0) + 1
+    return found
+
+
 def _usual(columns: Columns, name: str, rows: Rows, weights: Singles) -> int:
     """Code that at least `_HOME_SHARE` of the rows have, by weight; 0 if none."""
     codes: Ints = columns.codes[rows, CODED.index(name)]
@@ -235,6 +302,11 @@ def _words(
         words = list(interests)
         interests = {words[index]: interests[words[index]] for index in keep.tolist()}
     return interests, desired, last
+
+
+def _titles(profile: MemberProfile, table: JobTable) -> list[Ints]:
+    found = [np.array(table.titles.codes_of(tokens(title)), np.int32) for title in profile.desired_titles[:_TITLES]]
+    return [codes for codes in found if len(codes)]
 
 
 def _companies(names: tuple[str, ...], table: JobTable) -> frozenset[int]:

@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from typing import Any, ClassVar, Final
 
 import msgspec
-from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions, NewTopic, OffsetSpec, ResourceType
 
 from streamrec.kafka.client import KafkaRefusedError, KafkaUnavailableError, client_config, explained
@@ -203,6 +203,29 @@ class Admin:
             high = self._ends.ends(high)
         return {place: (low[place], high[place]) for place in places}
 
+    def committed(self, group: str, topics: Iterable[str]) -> dict[Place, int]:
+        """Next offset that a consumer group has committed, by topic and partition; only where it has committed any."""
+        counts = self.partitions()
+        places = [TopicPartition(topic, number) for topic in topics for number in range(counts.get(topic, 0))]
+        if not places:
+            return {}
+        request = [ConsumerGroupTopicPartitions(group, places)]
+        [future] = self._client.list_consumer_group_offsets(request, request_timeout=self._patience_s).values()
+        try:
+            found = self._result(future).topic_partitions
+        except KafkaRefusedError as error:
+            if _is(error, KafkaError.GROUP_ID_NOT_FOUND):
+                return {}
+            raise
+        return {(place.topic, place.partition): place.offset for place in found if place.offset >= 0}
+
+    def told_ends(self, places: Iterable[Place]) -> dict[Place, int]:
+        """The offset that comes next in each partition, as the broker tells it, in a millisecond.
+
+        Of the embedded broker that is right only where the last batch is of one record (see `kafka.ends`).
+        """
+        return self._offsets(places, OffsetSpec.latest())
+
     def _offsets(self, places: Iterable[Place], spec: Any) -> dict[Place, int]:
         requests = {TopicPartition(*place): spec for place in places}
         if not requests:
@@ -221,7 +244,7 @@ class Admin:
             wanted = spec.partition_count(self._settings.partitions)
             if spec.partitions != "members" and topic.partitions != wanted:
                 problems.append(Problem(name, f"it has {topic.partitions} partitions, not {wanted}", _recreate(name)))
-            if spec.cleanup not in topic.cleanup.split(","):
+            if not set(spec.cleanup.split(",")) <= set(topic.cleanup.split(",")):
                 what = f"its cleanup.policy is {topic.cleanup}, not {spec.cleanup}"
                 remedy = f"kafka-configs --alter --topic {name} --add-config cleanup.policy={spec.cleanup}"
                 problems.append(Problem(name, what, remedy))

@@ -12,7 +12,7 @@ from streamrec.kafka.client import KafkaUnavailableError, client_config, explain
 from streamrec.settings import Settings
 
 _MANY: Final = 1000  # records taken at once
-_POLL_S: Final = 0.5
+_POLL_S: Final = 0.05  # `consume` waits as long for the rest of so many, even at the end of the log
 
 
 class Stored(msgspec.Struct, frozen=True):

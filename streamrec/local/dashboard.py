@@ -8,7 +8,9 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from streamrec.local.picture import TOP, Item, Picture, Watched, count, milliseconds, number, percent
+from streamrec.local.figures import count, milliseconds, number, percent
+from streamrec.local.judgement import COURSE, Judgement, sparkline
+from streamrec.local.picture import Item, Picture, Watched
 
 
 def _figures(title: str, rows: Sequence[tuple[str, str]]) -> Panel:
@@ -49,10 +51,29 @@ def _watched(watched: Watched | None) -> Panel:
         )  # Text: a title is no markup
         table.add_row(str(rank), _moved(item), *words)
     did = Text("did: " + ("  ·  ".join(watched.deeds) or "nothing yet"), no_wrap=True, overflow="ellipsis")
-    title = Text(f"List of {watched.member_id} ({watched.about}), changed {watched.changes} times")
+    title = Text(f"List of {watched.member_id}, changed {watched.changes} times: {watched.about}")
     return Panel(
         Group(did, table), title=title, title_align="left", box=box.ROUNDED, border_style="cyan", padding=(0, 1)
     )
+
+
+def _judgement(judgement: Judgement) -> Panel:
+    table = Table.grid(padding=(0, 1), expand=True)
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(style="green", no_wrap=True, width=COURSE if any(row.course for row in judgement.rows) else 0)
+    table.add_column(justify="right", no_wrap=True, style="bold")
+    table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+    for row in judgement.rows:
+        table.add_row(row.name, sparkline(row.course), row.now, row.beside)
+    if not judgement.rows:
+        table.add_row("waiting for the first lists …")
+    return Panel(
+        table, title="How good the lists are", title_align="left", box=box.ROUNDED, border_style="dim", padding=(0, 1)
+    )
+
+
+def _times(p50_s: float | None, p99_s: float | None) -> str:
+    return f"{milliseconds(p50_s)}, {milliseconds(p99_s)}"
 
 
 def _better(value: float | None, reference: float | None) -> str:
@@ -70,24 +91,24 @@ def draw(picture: Picture, watched: Watched | None, links: Sequence[tuple[str, s
     urls.no_wrap, urls.overflow = False, "fold"
     events = _figures("Events", [
         ("sent", f"{picture.sent:,}  {picture.sent_rate:,.0f}/s"),
-        ("processed", f"{picture.processed:,}  {picture.processed_rate:,.0f}/s"),
+        ("done", f"{picture.processed:,}"),
         ("lag", count(picture.lag)),
-        ("fresh p50, p99", f"{milliseconds(picture.freshness_p50_s)}, {milliseconds(picture.freshness_p99_s)}"),
+        ("fresh", _times(picture.freshness_p50_s, picture.freshness_p99_s)),
     ])  # fmt: skip
     model = _figures("Model", [
         ("log loss", number(picture.log_loss) + _better(picture.log_loss, picture.constant_log_loss)),
-        ("best constant", number(picture.constant_log_loss)),
+        ("constant", number(picture.constant_log_loss)),
         ("AUC", number(picture.auc)),
-        ("learned, age", f"{picture.examples:,}, {milliseconds(picture.model_age_s)}"),
+        ("learned", f"{picture.examples:,}"),
     ])  # fmt: skip
     answers = _figures("Answers", [
-        (f"hit rate @{TOP}", percent(picture.rate_of(picture.hits))),
-        ("by popularity", percent(picture.rate_of(picture.popular_hits))),
-        ("lists answered", f"{picture.answered:,}"),
-        ("took p50, p99", f"{milliseconds(picture.answer_p50_s)}, {milliseconds(picture.answer_p99_s)}"),
+        ("lists", f"{picture.answered:,}"),
+        ("degraded", f"{picture.degraded:,}"),
+        ("took", _times(picture.answer_p50_s, picture.answer_p99_s)),
+        ("first", milliseconds(picture.first_list_s)),
     ])  # fmt: skip
     panels = Table.grid(expand=True)
     for _ in range(3):
         panels.add_column(ratio=1)
     panels.add_row(events, model, answers)
-    return Group(head, urls, panels, _watched(watched))
+    return Group(head, urls, panels, _judgement(picture.judgement), _watched(watched))

@@ -3,7 +3,7 @@
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -17,27 +17,14 @@ from streamrec.local.picture import Picture, summary
 from streamrec.local.ports import free_port
 from streamrec.local.screen import Screen
 from streamrec.local.servers import Server, start_broker, start_redis
-from streamrec.local.services import start_services
+from streamrec.local.services import SERVICES, start_services
 from streamrec.local.signals import StopSignals
 from streamrec.local.supervisor import Supervisor
 from streamrec.settings import Settings
 from streamrec.topics import load
-from streamrec.training.replay import Due
 
 _TICK_S: Final = 0.25
 _DRAIN_S: Final = 10.0  # at most, for what was sent to be processed before the summary
-
-
-class Source(msgspec.Struct, frozen=True):
-    """What is fed: `rate` is events a second, `speed` a multiple of the log's own clock; None is no limit.
-
-    A `patient` one also waits for what was sent to be processed, so that lists are asked for on the state they could have.
-    """
-
-    records: Iterator[Due]
-    rate: float | None = None
-    speed: float | None = None
-    patient: bool = False
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -99,8 +86,8 @@ class Demo:
     ----------
     settings
         Batch sizes, list size and the like. Kafka, Redis, ports and directories are the demo's own.
-    source
-        What is fed, and how fast.
+    make_feed
+        Makes what the system is fed with once it is known where Kafka and the lookup are.
     duration_s
         How long to feed events; None: until a signal.
     port
@@ -108,15 +95,15 @@ class Demo:
     make_screen
         Makes the screen once the addresses are known.
     stay
-        Whether to go on showing when `source` has come to its end, until a signal.
+        Whether to go on showing when the feed has come to its end, until a signal.
     """
 
     def __init__(
-        self, settings: Settings, source: Source, *, duration_s: float | None, port: int,
+        self, settings: Settings, make_feed: Callable[[Settings], Feed], *, duration_s: float | None, port: int,
         make_screen: Callable[[list[tuple[str, str]]], Screen], stay: bool,
     ) -> None:  # fmt: skip
         self._started = time.monotonic()
-        self._settings, self._source, self._duration_s, self._port = settings, source, duration_s, port
+        self._settings, self._make_feed, self._duration_s, self._port = settings, make_feed, duration_s, port
         self._make_screen, self._stay = make_screen, stay
 
     def run(self) -> Outcome:
@@ -139,14 +126,14 @@ class Demo:
             broker, redis = servers
             settings = msgspec.structs.replace(settings, kafka=broker.address, redis=f"redis://{redis.address}/0")
             Admin(settings).create(load())
-            start_services(supervisor, settings)
-            address = settings.lookup_host, settings.lookup_port
-            source = self._source
-            feed = Feed(settings.kafka, source.records, Lists(*address), source.rate, source.speed, source.patient)
-            observer = Observer(settings, feed, Lists(*address), self._started)
+            feed = self._make_feed(settings)
+            start_services(supervisor, settings, [name for name in SERVICES if name not in feed.late])
+            observer = Observer(settings, feed, Lists(settings.lookup_host, settings.lookup_port), self._started)
             feed.start()
             observer.start()
-            trouble = self._watch(stop, supervisor, servers, observer)
+            trouble = self._watch(
+                stop, supervisor, servers, observer, lambda: start_services(supervisor, settings, feed.late)
+            )
             return self._finish(stop, supervisor, observer, directory, trouble)
 
     def _kill(self, supervisor: Supervisor) -> None:
@@ -162,11 +149,19 @@ class Demo:
         self._screen.say("Ctrl-C ends it; a second Ctrl-C at once.")
 
     def _watch(
-        self, stop: StopSignals, supervisor: Supervisor, servers: list[Server], observer: Observer
+        self,
+        stop: StopSignals,
+        supervisor: Supervisor,
+        servers: list[Server],
+        observer: Observer,
+        start_late: Callable[[], object],
     ) -> str | None:
         """Show until it is over; what went wrong, if anything did."""
-        feed, greeted = observer.feed, False
+        feed, greeted, complete = observer.feed, False, False
         while not stop.wait(_TICK_S):
+            if feed.began_at and not complete:
+                complete = True
+                start_late()
             supervisor.check()
             if not greeted and (greeting := observer.greeting()) is not None:
                 greeted = True

@@ -1,120 +1,75 @@
-"""Events into Kafka at a steady rate, and a look at the lists beforehand: did they hold what the member opens next?"""
+"""What the demo is fed with: a thread that sends records, and finds out how good the lists are."""
 
 import threading
-import time
-from collections import Counter, deque
-from collections.abc import Iterator
-from typing import Final
+from abc import ABC, abstractmethod
+from typing import ClassVar, Final
 
-from confluent_kafka import KafkaError, KafkaException, Producer
-from confluent_kafka import Message as Sent
+from streamrec.local.judgement import Judgement
+from streamrec.local.lists import Answers
+from streamrec.local.people import People
+from streamrec.local.scrape import Samples
 
-from streamrec import codecs
-from streamrec.codecs import Message
-from streamrec.events import (
-    Event,
-    JobApplication,
-    JobDismissal,
-    JobEvent,
-    JobLike,
-    JobPosting,
-    JobSave,
-    JobView,
-    MemberProfile,
-)
-from streamrec.local.lists import Lists
-from streamrec.local.picture import TOP
-from streamrec.training.replay import Due
-
-ASK_EVERY_S: Final = 0.05  # between two lists that are asked for, whatever the rate of the events
-ASK_EVERY: Final = 20  # events between two, of a feed that goes by what is processed: it comes in bursts
-MAX_BEHIND: Final = 400
-_POPULAR_EVERY_S: Final = 1.0
-_POPULAR_DEPTH: Final = 100
-_POLL_S: Final = 0.05
 _PATIENCE_S: Final = 20.0  # events come after this time even if nobody reads them yet
-_BEHIND_S: Final = 1.0  # a feed that could not keep up for this long goes on from now instead of sending a burst
-_PRODUCER: Final = {
-    "partitioner": "murmur2_random", "acks": "all", "linger.ms": 5, "message.timeout.ms": 30_000, "log_level": 0,
-}  # fmt: skip
-_DEEDS: Final = {
-    JobView: "viewed", JobSave: "saved", JobLike: "liked", JobApplication: "applied for", JobDismissal: "dismissed",
-}  # fmt: skip
 
 
-class Feed(threading.Thread):
-    """Sends `records` until they end or `stop` is called.
-
-    Postings and profiles are sent at once. Events begin when `begin` is called (somebody reads them), and are paced.
+class Feed(threading.Thread, ABC):
+    """Sends postings and profiles at once, and what members do from `begin` on, until that ends or `stop` is called.
 
     Parameters
     ----------
-    kafka
-        Bootstrap servers.
-    records
-        What to send, drawn just before it is sent.
-    rate
-        Events a second; None is no limit.
-    speed
-        How many times faster than the log's own clock; None is no limit.
-    patient
-        Whether it waits while more than `MAX_BEHIND` records are not processed, by what `note` was told.
-    lists
-        Asked for a member's list before its first event on a job, at most every `ASK_EVERY_S`; this thread's own.
+    answers
+        What is noted of the lists that the feed is answered.
 
     Attributes
     ----------
-    sent, failed
-        Records that Kafka has acknowledged, and that it has not taken.
-    asked, hits, popular_hits
-        Lists that came in time; those with the job in their top 10; what the most viewed jobs would have hit.
+    late
+        Services that are to be started only when events come, so that one sees what the lists are without them.
+    people
+        Who the members are, and what they did.
+    sent
+        Records so far.
     began_at
         When the first event was sent, by the monotonic clock; None before.
     ended
-        Whether `records` has come to its end.
+        Whether there is nothing more to send.
     failure
         What ended the thread before its time, else None.
     """
 
-    def __init__(
-        self,
-        kafka: str,
-        records: Iterator[Due],
-        lists: Lists,
-        rate: float | None = None,
-        speed: float | None = None,
-        patient: bool = False,
-    ) -> None:
+    late: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, answers: Answers) -> None:
         super().__init__(name="feed", daemon=True)
-        self._records, self._rate, self._speed, self.lists = records, rate, speed, lists
-        self._patient = patient
-        self._stopping, self._begun, self._progress = threading.Event(), threading.Event(), threading.Condition()
-        self._queued = self._processed = 0
-        self._producer = Producer({"bootstrap.servers": kafka, **_PRODUCER})
-        self.sent = self.failed = self.asked = self.hits = self.popular_hits = 0
+        self.answers, self.people = answers, People()
+        self.sent = 0
         self.began_at: float | None = None
         self.ended = False
         self.failure: Exception | None = None
-        self.titles: dict[str, str] = {}
-        self.about: dict[str, str] = {}
-        self.acts: Counter[str] = Counter()  # by member
-        self.last_actor: str | None = None
-        self._deeds: dict[str, deque[tuple[str, str]]] = {}
-        self._touched: dict[str, set[str]] = {}
-        self._views: Counter[str] = Counter()
-        self._popular: list[str] = []
-        self._popular_at = self._asked_at = 0.0
-        self._unasked = 0
-        self._turn = 0.0  # when the next event is due at `rate`
-        self._began: tuple[float, int] | None = None  # the first event: our clock, the log's (ms)
+        self._stopping, self._begun, self._progress = threading.Event(), threading.Event(), threading.Condition()
+        self._processed = 0
 
-    def deeds(self, member_id: str, limit: int) -> tuple[str, ...]:
-        """What the member did last, in words, newest first."""
-        newest = list(self._deeds.get(member_id, ()))[:limit]
-        return tuple(f"{verb} {self.titles.get(job_id, job_id)}" for verb, job_id in newest)
+    @abstractmethod
+    def judge(self, trainer: Samples, elapsed_s: float) -> Judgement:
+        """How good the lists have been; called about once a second by the one who watches.
+
+        Parameters
+        ----------
+        trainer
+            What the trainer said last of its model.
+        elapsed_s
+            Since the start of the demo.
+        """
+
+    @abstractmethod
+    def _feed(self) -> None:
+        """Send until there is no more, or `_stopping` is set. What it raises becomes `failure`."""
+
+    @abstractmethod
+    def _close(self) -> None:
+        """Deliver what was sent and let go of everything; called last, whatever happened, and may raise as `_feed` does."""
 
     def begin(self) -> None:
-        """Let the events come; may be called again."""
+        """Let the events come: somebody reads them. May be called again."""
         self._begun.set()
 
     def note(self, processed: int) -> None:
@@ -124,7 +79,7 @@ class Feed(threading.Thread):
             self._progress.notify_all()
 
     def stop(self) -> None:
-        """End after the record in hand; what was sent is flushed."""
+        """End soon; what was sent is delivered."""
         self._stopping.set()
         self._begun.set()
         with self._progress:
@@ -132,94 +87,11 @@ class Feed(threading.Thread):
 
     def run(self) -> None:
         """Send; called by ``start``."""
-        try:
-            self._send_all()
-        except Exception as error:  # noqa: BLE001 - shown to the person who watches, who decides
-            self.failure = error
-        finally:
-            self._producer.flush(10)
-            self.lists.close()
-
-    def _send_all(self) -> None:
-        for record in self._records:
-            if isinstance(record.event, Event):
-                self._wait_for_turn(record.at)
-            if self._stopping.is_set():
-                return
-            self._look(record.event)
-            self._send(record)
-        self.ended = True
-
-    def _wait_for_turn(self, at: int) -> None:
-        if self.began_at is None:
-            self._producer.flush(_PATIENCE_S)
-            self._begun.wait(_PATIENCE_S)
-            self.began_at = self._turn = time.monotonic()
-        while self._patient and self._queued - self._processed >= MAX_BEHIND and not self._stopping.is_set():
-            self._producer.poll(0)
-            with self._progress:
-                self._progress.wait(_POLL_S)
-        turn = now = time.monotonic()
-        if self._rate is not None:
-            turn = self._turn = max(self._turn + 1 / self._rate, now - _BEHIND_S)
-        if self._speed is not None:
-            self._began = self._began or (now, at)
-            turn = max(turn, self._began[0] + (at - self._began[1]) / 1000 / self._speed)
-        if turn - now > 0.001:
-            self._producer.poll(0)
-            self._stopping.wait(turn - now)
-
-    def _send(self, record: Due) -> None:
-        value = codecs.encode(record.event)
-        while True:
+        for step in (self._feed, self._close):
             try:
-                self._producer.produce(record.topic, value, record.key.encode(), on_delivery=self._delivered)
-            except BufferError:  # its queue is full: Kafka is slower than we are
-                self._producer.poll(0.1)
-            else:
-                self._queued += 1
-                self._producer.poll(0)
-                return
+                step()
+            except Exception as error:  # noqa: BLE001 - shown to the person who watches, who decides
+                self.failure = self.failure or error
 
-    def _delivered(self, error: KafkaError | None, _message: Sent) -> None:
-        if error is None:
-            self.sent += 1
-        else:
-            self.failed += 1
-            self.failure = KafkaException(error)
-
-    def _look(self, record: Message) -> None:
-        if isinstance(record, JobPosting):
-            self.titles[record.job_id] = record.title
-            if record.closed:
-                self._views.pop(record.job_id, None)
-        elif isinstance(record, MemberProfile):
-            words = (
-                (*record.desired_titles[:1], record.city) if record.desired_titles else (record.headline, record.city)
-            )
-            self.about[record.member_id] = ", ".join(word for word in words if word)
-        elif isinstance(record, JobEvent):
-            self._look_at_list(record)
-            self._deeds.setdefault(record.member_id, deque(maxlen=4)).appendleft((_DEEDS[type(record)], record.job_id))
-            self.acts[record.member_id] += 1
-            self.last_actor = record.member_id
-
-    def _look_at_list(self, event: JobEvent) -> None:
-        touched = self._touched.setdefault(event.member_id, set())
-        first = event.job_id not in touched
-        now = time.monotonic()
-        self._unasked += 1
-        due = now - self._asked_at >= ASK_EVERY_S or (self._patient and self._unasked >= ASK_EVERY)
-        if first and due and not isinstance(event, JobDismissal):
-            self._asked_at, self._unasked = now, 0
-            if (answer := self.lists.ask(event.member_id, TOP)) is not None:
-                self.asked += 1
-                self.hits += any(item["job_id"] == event.job_id for item in answer["items"])
-                self.popular_hits += event.job_id in self._most_viewed(touched, now)
-        touched.add(event.job_id)
-        self._views[event.job_id] += 1
-
-    def _most_viewed(self, without: set[str], now: float) -> list[str]:
-        if now - self._popular_at > _POPULAR_EVERY_S:
-            self._popular, self._popular_at = [job for job, _ in self._views.most_common(_POPULAR_DEPTH)], now
-        return [job for job in self._popular if job not in without][:TOP]
+    def _wait_for_readers(self) -> None:
+        self._begun.wait(_PATIENCE_S)

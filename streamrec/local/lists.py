@@ -12,43 +12,59 @@ _PAUSE_S: Final = 0.25  # after a failure: a service that is starting is not to 
 _KEPT: Final = 2000  # times taken, for the quantiles
 
 
-class Lists:
-    """A client of ``/v1/members/{member_id}/recommendations``, for one thread.
+class Answers:
+    """What is noted of lists that were answered.
 
     Attributes
     ----------
     answered, degraded
-        Lists that came, and how many of them said that they fall short.
+        How many came, and how many of them said that they fall short.
     took_s
         Seconds that the newest answers took.
     first
-        The first answer that was personal, and when it came by the monotonic clock.
+        The first answer that was kept and personal, and when it came by the monotonic clock.
     """
 
-    def __init__(self, host: str, port: int) -> None:
-        self._host, self._port = host, port
-        self._connection: http.client.HTTPConnection | None = None
-        self._quiet_until = 0.0
+    def __init__(self) -> None:
         self.answered = self.degraded = 0
         self.took_s: deque[float] = deque(maxlen=_KEPT)
         self.first: tuple[float, dict[str, Any]] | None = None
 
-    def ask(self, member_id: str, limit: int) -> dict[str, Any] | None:
-        """The answer, untracked (nobody sees it), or None when none came; after a failure it is None for a second."""
+    def note(self, took_s: float, degraded: str | None) -> None:
+        """Count an answer."""
+        self.took_s.append(took_s)
+        self.answered += 1
+        self.degraded += degraded is not None
+
+
+class Lists(Answers):
+    """A client of ``/v1/members/{member_id}/recommendations``, for one thread."""
+
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__()
+        self._host, self._port = host, port
+        self._connection: http.client.HTTPConnection | None = None
+        self._quiet_until = 0.0
+
+    def ask(self, member_id: str, limit: int, at: int | None = None) -> dict[str, Any] | None:
+        """The answer, untracked (nobody sees it), or None when none came; after a failure it is None for a second.
+
+        `at` asks for the list as of that moment (ms), of a service that allows it.
+        """
         if time.monotonic() < self._quiet_until:
             return None
         began = time.perf_counter()
+        moment = "" if at is None else f"&at={at}"
+        path = f"/v1/members/{quote(member_id, safe='')}/recommendations?limit={limit}&track=false{moment}"
         try:
-            answer = self._get(f"/v1/members/{quote(member_id, safe='')}/recommendations?limit={limit}&track=false")
+            answer = self._get(path)
         except (OSError, http.client.HTTPException, ValueError):
             answer = None
         if answer is None:
             self.close()
             self._quiet_until = time.monotonic() + _PAUSE_S
             return None
-        self.took_s.append(time.perf_counter() - began)
-        self.answered += 1
-        self.degraded += answer.get("degraded") is not None
+        self.note(time.perf_counter() - began, answer.get("degraded"))
         if self.first is None and is_personal(answer):
             self.first = time.monotonic(), answer
         return answer

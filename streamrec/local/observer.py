@@ -19,12 +19,14 @@ from streamrec.settings import Settings
 from streamrec.stores import generations
 from streamrec.topics import MEMBER_TOPICS, PUBLIC_TOPICS
 
-SHOWN: Final = 8  # jobs of the watched list
+SHOWN: Final = 5  # jobs of the watched list
 _EVERY_S: Final = 0.25
 _FULL_EVERY_S: Final = 1.0
 _WINDOW: Final = 10  # readings over which rates and the live freshness are taken
 _LOYALTY_S: Final = 15.0  # a watched member that does nothing for so long gives way to another
-_EVENT_TOPICS: Final = {"topic": tuple(topic for topic in MEMBER_TOPICS if topic != "member-profiles")}
+_EVENT_TOPICS: Final = {
+    "topic": tuple(topic for topic in PUBLIC_TOPICS if topic in MEMBER_TOPICS and topic != "member-profiles")
+}
 
 
 class Growing:
@@ -117,12 +119,12 @@ class Observer(threading.Thread):
 
     def greeting(self) -> str | None:
         """What to say of the first personal list, once there is one."""
-        firsts = [lists.first for lists in (self.feed.lists, self._lists) if lists.first is not None]
+        firsts = [lists.first for lists in (self.feed.answers, self._lists) if lists.first is not None]
         if not firsts or self.picture.first_list_s is None:
             return None
         _, answer = min(firsts, key=lambda first: first[0])
         did, jobs = (
-            self.feed.deeds(answer["member_id"], 1),
+            self.feed.people.deeds(answer["member_id"], 1),
             [item["title"] or item["job_id"] for item in answer["items"]],
         )
         return (
@@ -159,10 +161,10 @@ class Observer(threading.Thread):
         picture, feed = self.picture, self.feed
         now = time.monotonic()
         picture.elapsed_s, picture.fed = now - self._since, feed.ended
-        picture.asked, picture.hits, picture.popular_hits = feed.asked, feed.hits, feed.popular_hits
-        picture.answered = feed.lists.answered + self._lists.answered
-        picture.degraded = feed.lists.degraded + self._lists.degraded
-        took = [*feed.lists.took_s, *self._lists.took_s]
+        picture.judgement = feed.judge(self._trainer, picture.elapsed_s)
+        picture.answered = feed.answers.answered + self._lists.answered
+        picture.degraded = feed.answers.degraded + self._lists.degraded
+        took = [*feed.answers.took_s, *self._lists.took_s]
         picture.answer_p50_s, picture.answer_p99_s = _quantile(took, 0.5), _quantile(took, 0.99)
         if self._readings:
             then, sent, processed, worker = self._readings[0]
@@ -190,7 +192,7 @@ class Observer(threading.Thread):
     def _read_list(self) -> None:
         self._choose_member()
         answer = None if self._watching is None else self._lists.ask(self._watching, SHOWN)
-        firsts = [lists.first for lists in (self.feed.lists, self._lists) if lists.first is not None]
+        firsts = [lists.first for lists in (self.feed.answers, self._lists) if lists.first is not None]
         if firsts and self.picture.first_list_s is None:
             self.picture.first_list_s = min(when for when, _ in firsts) - self._since
         if self._watching is not None and answer is not None and is_personal(answer):
@@ -199,18 +201,18 @@ class Observer(threading.Thread):
     def _choose_member(self) -> None:
         """Stay with a member while it acts, else take the one that acted last, unless it acts all the time."""
         feed, now = self.feed, time.monotonic()
-        if self._watching is not None and feed.acts[self._watching] != self._acts:
-            self._acts, self._acted_at = feed.acts[self._watching], now
-        other = feed.last_actor
+        if self._watching is not None and feed.people.acts[self._watching] != self._acts:
+            self._acts, self._acted_at = feed.people.acts[self._watching], now
+        other = feed.people.last_actor
         if other is None or (self._watching is not None and now - self._acted_at < _LOYALTY_S):
             return
-        if self._watching is None or 3 <= feed.acts[other] <= max(10, feed.sent // 100):
-            self._watching, self._acts, self._acted_at = other, feed.acts[other], now
+        if self._watching is None or 3 <= feed.people.acts[other] <= max(10, feed.sent // 100):
+            self._watching, self._acts, self._acted_at = other, feed.people.acts[other], now
             self._order, self.watched = (), None
 
     def _show(self, member_id: str, answered: list[dict[str, Any]]) -> None:
         order = tuple(item["job_id"] for item in answered)
-        deeds, about = self.feed.deeds(member_id, 3), self.feed.about.get(member_id, "no profile")
+        deeds, about = self.feed.people.deeds(member_id, 3), self.feed.people.about.get(member_id, "no profile")
         if self.watched is not None and order == self._order:
             self.watched = msgspec.structs.replace(self.watched, deeds=deeds)
             return

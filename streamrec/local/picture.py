@@ -1,11 +1,11 @@
 """The figures of one moment of the demo, as plain lines and as the summary at its end."""
 
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
-UNKNOWN: Final = "-"
-TOP: Final = 10  # jobs of a list that count for the hit rate
+from streamrec.local.figures import count, milliseconds, number
+from streamrec.local.judgement import Judgement
 
 
 class Item(msgspec.Struct, frozen=True):
@@ -47,53 +47,18 @@ class Picture(msgspec.Struct):
     auc: float | None = None
     model_version: int | None = None
     model_age_s: float | None = None
-    asked: int = 0
     answered: int = 0
     degraded: int = 0
-    hits: int = 0
-    popular_hits: int = 0  # of a list of the most viewed jobs, for comparison
     answer_p50_s: float | None = None
     answer_p99_s: float | None = None
     first_list_s: float | None = None
     restarts: int = 0
     fed: bool = False  # the log that is replayed has come to its end
-
-    def rate_of(self, hits: int) -> float | None:
-        """Share of the lists asked for that held the job which the member went on to open."""
-        return hits / self.asked if self.asked else None
-
-
-def milliseconds(seconds: float | None) -> str:
-    """A short time, for people.
-
-    Examples
-    --------
-    >>> milliseconds(0.0421), milliseconds(2.5), milliseconds(None)
-    ('42 ms', '2.5 s', '-')
-    """
-    if seconds is None:
-        return UNKNOWN
-    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
-
-
-def number(value: float | None, digits: int = 3) -> str:
-    """A figure with so many decimals, or a dash."""
-    return UNKNOWN if value is None else f"{value:.{digits}f}"
-
-
-def count(value: int | None) -> str:
-    """A count with thousands apart, or a dash."""
-    return UNKNOWN if value is None else f"{value:,}"
-
-
-def percent(share: float | None) -> str:
-    """A share in percent, or a dash."""
-    return UNKNOWN if share is None else f"{100 * share:.1f} %"
+    judgement: Judgement = Judgement()
 
 
 def line(picture: Picture) -> str:
     """The figures of this moment in one plain line."""
-    hit_rate, by_popularity = percent(picture.rate_of(picture.hits)), percent(picture.rate_of(picture.popular_hits))
     parts = [
         f"{picture.elapsed_s:5.0f} s",
         f"sent {picture.sent} ({picture.sent_rate:.0f}/s)",
@@ -101,10 +66,10 @@ def line(picture: Picture) -> str:
         f"lag {count(picture.lag)}",
         f"fresh p50 {milliseconds(picture.freshness_p50_s)} p99 {milliseconds(picture.freshness_p99_s)}",
         f"log loss {number(picture.log_loss)} (constant {number(picture.constant_log_loss)}) AUC {number(picture.auc)}",
-        f"hit rate {hit_rate} (popularity {by_popularity})",
+        picture.judgement.words,
         f"lists {picture.answered}",
     ]
-    return "  ".join(parts)
+    return "  ".join(filter(None, parts))
 
 
 def summary(picture: Picture) -> list[str]:
@@ -115,20 +80,18 @@ def summary(picture: Picture) -> list[str]:
     events = f"{picture.sent:,} sent, {picture.processed:,} processed, lag {count(picture.lag)}"
     dropped = f"{picture.rejected:,} rejected, {picture.duplicates:,} duplicates"
     learned = f"log loss {number(picture.log_loss)}, best constant {number(picture.constant_log_loss)}"
-    hit_rate = percent(picture.rate_of(picture.hits))
-    popular = f"a list of the most viewed jobs: {percent(picture.rate_of(picture.popular_hits))}"
     return [
         f"events     {events}; {dropped}",
         f"freshness  {fresh} from the event's arrival in Kafka to its transaction in Redis",
         f"model      {learned}, AUC {number(picture.auc)}, {count(picture.examples)} examples learned",
         f"lists      {picture.answered:,} answered, {picture.degraded:,} of them degraded, {took}",
         f"first      personal list {first}",
-        f"hit rate   {hit_rate} of {picture.asked:,} lists held the job opened next; {popular}",
+        *(f"{name:<10} {sentence}" for name, sentence in picture.judgement.summary),
     ]
 
 
 def as_json(picture: Picture) -> dict[str, Any]:
-    """The summary for programs: every field of `Picture`, and the two hit rates."""
+    """The summary for programs: every field of `Picture`, with the figures of its judgement among them."""
     figures: dict[str, Any] = msgspec.to_builtins(picture)
-    hit_rate, by_popularity = picture.rate_of(picture.hits), picture.rate_of(picture.popular_hits)
-    return {**figures, "hit_rate": hit_rate, "popular_hit_rate": by_popularity}
+    del figures["judgement"]
+    return {**figures, **picture.judgement.figures}

@@ -1,10 +1,13 @@
 """The processes of streamrec itself on one machine: trainer, worker and lookup, under a supervisor."""
 
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
 
+from streamrec.kafka import subjects
 from streamrec.kafka.admin import Admin
+from streamrec.kafka.registry import Registry
 from streamrec.local.ports import is_free
 from streamrec.local.signals import StopSignals
 from streamrec.local.supervisor import Child, Say, Supervisor, command_of
@@ -31,10 +34,10 @@ def environ_of(settings: Settings) -> dict[str, str]:
     return {f"STREAMREC_{name.upper()}": str(value) for name, value in values.items() if value is not None}
 
 
-def start_services(supervisor: Supervisor, settings: Settings) -> list[Child]:
-    """Start trainer, worker and lookup with these settings."""
+def start_services(supervisor: Supervisor, settings: Settings, names: Iterable[str] = SERVICES) -> list[Child]:
+    """Start services with these settings, by default all of them."""
     environ = environ_of(settings)
-    return [supervisor.start(name, command_of(name), environ) for name in SERVICES]
+    return [supervisor.start(name, command_of(name), environ) for name in names]
 
 
 def check_ports(settings: Settings) -> None:
@@ -52,15 +55,24 @@ def check_ports(settings: Settings) -> None:
             )
 
 
+def register_schemas(settings: Settings, say: Say) -> None:
+    """Register our schemas, since the lookup writes by their ids; raises as `up` does."""
+    found = list(subjects.register(Registry(settings)))
+    if new := [subject.name for subject in found if subject.state == "new"]:
+        say(f"streamrec: registered the schemas of {', '.join(new)}")
+    if problems := [f"{subject.name}: {subject.problem}" for subject in found if subject.problem]:
+        raise ServicesError("\n".join(problems))
+
+
 def up(settings: Settings, say: Say) -> int:
     """Run the services against the configured Kafka and Redis until a signal; the exit code.
 
     Raises
     ------
     ServicesError
-        A port is taken, or a topic is not as it must be.
-    KafkaUnavailableError, KafkaRefusedError
-        Kafka does not answer, or does not let us create a topic.
+        A port is taken, or a topic or the schema registry is not as it must be.
+    KafkaUnavailableError, KafkaRefusedError, RegistryUnavailableError
+        Kafka does not answer, or does not let us create a topic; the registry that we are to write by does not answer.
     """
     check_ports(settings)
     admin = Admin(settings)
@@ -68,6 +80,8 @@ def up(settings: Settings, say: Say) -> int:
         say(f"streamrec: created the topics {', '.join(created)}")
     if problems := admin.check(load()):
         raise ServicesError("\n".join(f"{problem.topic}: {problem.what}; {problem.remedy}" for problem in problems))
+    if settings.framing == "confluent":
+        register_schemas(settings, say)
     supervisor = Supervisor(say, logs=None)
     with StopSignals(supervisor.kill) as stop, supervisor:
         start_services(supervisor, settings)

@@ -24,6 +24,7 @@ Say = Callable[[str], None]
 FIRST_BACKOFF_S: Final = 0.5
 LONGEST_BACKOFF_S: Final = 15.0
 STEADY_S: Final = 60.0  # whoever ran this long starts again with the first backoff
+PATIENCE_S: Final = 15.0  # more than what a process takes at most to end, see `drain_timeout_s`
 FINAL_EXITS: Final = (2, 3)  # wrong settings; a log that does not fit the state: a restart mends neither
 
 
@@ -180,7 +181,7 @@ class Supervisor:
         for child in self.children:
             child.check()
 
-    def stop(self, patience_s: float = 10.0) -> None:
+    def stop(self, patience_s: float = PATIENCE_S) -> None:
         """Stop everything, the last started first; each has `patience_s` seconds before it is killed."""
         while self._members:
             member = self._members[-1]

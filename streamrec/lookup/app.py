@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from streamrec.lookup import docs, problems, request_ids
 from streamrec.lookup.endpoint import Endpoint, unexpected
@@ -42,7 +42,7 @@ def create_app(service: Service) -> ASGIApp:
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False
-    return _RawPath(app)
+    return _Last(_RawPath(app), service)
 
 
 class _RawPath:
@@ -55,6 +55,25 @@ class _RawPath:
         if scope["type"] == "http" and b"%" in scope.get("raw_path", b""):
             scope = {**scope, "path": scope["raw_path"].decode("latin-1")}
         await self._app(scope, receive, send)
+
+
+class _Last:
+    """Once the service is stopping, has each answer end its connection, so that the next request goes elsewhere."""
+
+    def __init__(self, app: ASGIApp, service: Service) -> None:
+        self._app, self._service = app, service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(scope, receive, _closing(send) if self._service.stopping else send)
+
+
+def _closing(send: Send) -> Send:
+    async def send_last(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
+        await send(message)
+
+    return send_last
 
 
 async def _missed(request: Request, error: Exception) -> Response:

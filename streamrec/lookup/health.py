@@ -11,7 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, 
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from streamrec.lookup.operation import JSON, Call, Reply
-from streamrec.lookup.service import STORE_UNAVAILABLE, TABLE_LOADING, TABLE_STALE, Service
+from streamrec.lookup.service import STOPPING, STORE_UNAVAILABLE, TABLE_LOADING, TABLE_STALE, Service
 from streamrec.ranking.workflow import NO_MODEL
 from streamrec.stores.base import StoreUnavailableError
 
@@ -42,7 +42,7 @@ class Ready(msgspec.Struct, frozen=True):
         Meta(
             description="`ready`: everything is there. `degraded` (200, too): it answers, but falls short by what is "
             "`missing`; taking it out of the load balancer would only make that worse. `not_ready` (503): it does not "
-            "know the jobs."
+            "know the jobs, or is about to stop."
         ),
     ]
     missing: tuple[Missing, ...]
@@ -70,9 +70,12 @@ async def ready(service: Service, call: Call) -> Reply:
             missing.append(Missing(TABLE_STALE, f"changes of jobs have not arrived for {seconds:.0f} s"))
     if serving.scorer is None:
         missing.append(Missing(NO_MODEL, "no model in the store: does the trainer run (streamrec trainer)?"))
-    status: Literal["ready", "degraded", "not_ready"] = "degraded" if missing else "ready"
-    if not serving.loaded:
-        status = "not_ready"
+    if service.stopping:
+        missing.append(Missing(STOPPING, "the service was told to stop: send new requests elsewhere"))
+    fit = serving.loaded and not service.stopping
+    status: Literal["ready", "degraded", "not_ready"] = "not_ready"
+    if fit:
+        status = "degraded" if missing else "ready"
     answer = Ready(
         request_id=call.request_id,
         status=status,
@@ -81,7 +84,7 @@ async def ready(service: Service, call: Call) -> Reply:
         table_age_ms=max(0, now - serving.current_at) if serving.loaded else None,
         model_age_ms=None if serving.scorer is None else max(0, now - serving.scorer.learned_at),
     )
-    return Reply(msgspec.json.encode(answer), 200 if serving.loaded else 503, JSON)
+    return Reply(msgspec.json.encode(answer), 200 if fit else 503, JSON)
 
 
 async def _ask_store(service: Service) -> str | None:

@@ -39,6 +39,7 @@ class Member(msgspec.Struct, frozen=True):
     saved: tuple[str, ...]
     liked: tuple[str, ...]
     viewed: Annotated[int, Meta(description="Number of viewed jobs that are remembered.")]
+    connections: Annotated[int, Meta(description="Number of connections.")]
     first_at: int | None
     last_at: int | None
     state_age_ms: Annotated[int | None, Meta(description="Since the member's newest event that is in the state.")]
@@ -76,6 +77,7 @@ async def member(service: Service, call: Call) -> Member:
         saved=tuple(state.saved),
         liked=tuple(state.liked),
         viewed=len(state.viewed),
+        connections=len(inputs.network.edges) + inputs.network.more,
         first_at=state.first_at or None,
         last_at=state.last_at or None,
         state_age_ms=max(0, now - state.last_at) if state.last_at else None,

@@ -25,6 +25,7 @@ INVALID_REQUEST: Final = Kind("invalid-request", 400, "The request cannot be rea
 INVALID_JSON: Final = Kind("invalid-json", 400, "The body is not JSON")
 INVALID_CURSOR: Final = Kind("invalid-cursor", 400, "The cursor does not fit this request")
 INVALID_TOKEN: Final = Kind("invalid-token", 400, "The token cannot be read")
+NO_TIME_TRAVEL: Final = Kind("no-time-travel", 400, "This installation answers as of now only")
 NOT_FOUND: Final = Kind("not-found", 404, "There is nothing at this path")
 UNKNOWN_JOB: Final = Kind("unknown-job", 404, "No such job")
 UNKNOWN_MEMBER: Final = Kind("unknown-member", 404, "No such member")

@@ -12,13 +12,16 @@ from streamrec import codecs, topics
 from streamrec.codecs import Message
 from streamrec.kafka.admin import Admin
 from streamrec.kafka.client import KafkaRefusedError, KafkaUnavailableError
+from streamrec.kafka.encoder import Encoder
 from streamrec.kafka.producer import ProduceFailedError, Producer, Record
+from streamrec.kafka.registry import RegistryRefusedError, RegistryUnavailableError
 from streamrec.lookup.tokens import Token
 from streamrec.settings import Settings
 
 UNAVAILABLE: Final = "kafka_unavailable"
 NO_TOPIC: Final = "no_topic"
 NOT_CONFIRMED: Final = "not_confirmed"
+NO_SCHEMA: Final = "no_schema"
 
 _IDS_LIVE_S: Final = 30.0  # after that they are asked for again: a topic may have been deleted and created anew
 
@@ -44,6 +47,7 @@ class Publisher:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._patience_s = settings.produce_timeout_s
+        self._encoder = Encoder(settings)
         self._producer: Producer | None = None
         self._admin: Admin | None = None
         self._ids: dict[str, str] = {}
@@ -62,9 +66,17 @@ class Publisher:
             return [Failed(UNAVAILABLE, why)] * len(events)
         except KafkaRefusedError as error:
             return [Failed(NO_TOPIC, str(error))] * len(events)
+        kinds = {type(event).__name__ for event in events}
+        try:
+            if not self._encoder.knows(kinds):
+                async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
+                    await asyncio.to_thread(self._encoder.prepare, kinds)
+        except (RegistryUnavailableError, RegistryRefusedError, TimeoutError) as error:
+            why = str(error) or "the schema registry does not answer"
+            return [Failed(NO_SCHEMA, why)] * len(events)
         if self._producer is None:
             self._producer = Producer(self._settings)
-        records = [_record(name, event) for name, event in zip(names, events, strict=True)]
+        records = [self._record(name, event) for name, event in zip(names, events, strict=True)]
         outcomes = await self._producer.send(records, max(0.0, deadline - time.monotonic()))
         return [
             Failed(NOT_CONFIRMED, str(outcome))
@@ -93,15 +105,14 @@ class Publisher:
         except (KafkaUnavailableError, KafkaRefusedError) as error:
             _log.warning("the ids of the topics are not known anew: %s", error)
 
+    def _record(self, topic: str, event: Message) -> Record:
+        field = codecs.key_field(type(event).__name__)
+        key = None if field is None else str(getattr(event, field)).encode()
+        return Record(topic=topic, key=key, value=self._encoder.encode(event))
+
     async def close(self) -> None:
         """Give up what is not confirmed after a second, and close the connections."""
         if self._refresh is not None:
             self._refresh.cancel()
         if self._producer is not None:
             await asyncio.to_thread(self._producer.close)
-
-
-def _record(topic: str, event: Message) -> Record:
-    field = codecs.key_field(type(event).__name__)
-    key = None if field is None else str(getattr(event, field)).encode()
-    return Record(topic=topic, key=key, value=codecs.encode(event))

@@ -13,7 +13,7 @@ from streamrec.lookup.after import Outcome
 from streamrec.lookup.cursor import InvalidCursorError
 from streamrec.lookup.operation import Call
 from streamrec.lookup.page import Page, Picked
-from streamrec.lookup.problems import Problem
+from streamrec.lookup.problems import FieldError, Problem
 from streamrec.lookup.service import Ranked, Service
 from streamrec.lookup.shown import impression
 from streamrec.lookup.tokens import MAX_LENGTH as TOKEN_LENGTH
@@ -25,6 +25,8 @@ from streamrec.ranking.ranked import RankedList
 from streamrec.stores.serving import Inputs
 
 _DEEPEST: Final = 1_000  # jobs that all pages together can show, whatever `list_size` is: a cursor must fit into a URL
+
+_LATEST_MS: Final = 253_402_300_799_999  # the end of the year 9999
 
 Region = Annotated[str, Meta(min_length=1, max_length=200)]
 
@@ -68,6 +70,14 @@ class RecommendationsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
         Meta(
             description="Token of an event from `POST /v1/events`: waits, within a budget, until the member's state holds "
             "that event; `freshness.after` says whether it does. Counts of jobs and the model may follow later."
+        ),
+    ] = None
+    at: Annotated[
+        Annotated[int, Meta(ge=0, le=_LATEST_MS)] | None,
+        Meta(
+            description="Rank as of this moment (ms) instead of now: what has expired and how far counts have faded go by it, "
+            "while state, jobs and model are those of now. Such a list is always ranked anew, never kept and never tracked. "
+            "For evaluation; refused (`no-time-travel`) unless the setting `time_travel` allows it."
         ),
     ] = None
 
@@ -135,6 +145,8 @@ class Recommendations(msgspec.Struct, frozen=True):
 async def recommendations(service: Service, call: Call) -> Recommendations:
     """Answer with a page of the member's ranked jobs."""
     member_id, query, settings = call.path["member_id"], call.query, service.settings
+    at = _moment(service, query.at)
+    track = query.track and at is None
     filters = NO_FILTERS
     if query.region is not None or query.remote is not None:
         filters = Filters(region=query.region, remote=query.remote)
@@ -143,23 +155,24 @@ async def recommendations(service: Service, call: Call) -> Recommendations:
     shown = {} if query.cursor is None else _shown(query.cursor, question, depth)
     after = await _wait(service, query.after)
     inputs = await service.stored(member_id)
-    now = service.clock_ms()
+    now = service.clock_ms() if at is None else at
     page = Page(
         service.serving.table, inputs.state, now, viewed_again_after_ms=settings.viewed_again_after_ms,
         without_posting=service.serving.without_posting, shown=shown, size=query.limit, depth=depth,
-        explore=settings.explore if query.track else 0.0, seed=call.request_id,
+        explore=settings.explore if track else 0.0, seed=call.request_id,
     )  # fmt: skip
-    ranked = _kept(service, inputs, now) if filters is NO_FILTERS else None
+    ranked = _kept(service, inputs, now) if filters is NO_FILTERS and at is None else None
     how: Ranked = "cached"
     picked = None if ranked is None else page.pick(ranked)
     # Few jobs of a list are kept, and some of them may have closed since: what is deeper is ranked now.
     if ranked is None or picked is None or (picked.short and ranked.cut):
         inputs = await service.completed(inputs)
-        ranked, how = service.rank(inputs, filters)
+        ranked, how = service.rank(inputs, filters, at)
         picked = page.pick(ranked)
-        if filters is NO_FILTERS and inputs.state.version and service.table_degraded() is None:
+        keep = filters is NO_FILTERS and at is None
+        if keep and inputs.state.version and service.table_degraded() is None:
             service.background.ranked(member_id, ranked_lists.pack(ranked.head(settings.cached_list_size)))
-    if inputs.state.version:
+    if inputs.state.version and at is None:
         service.background.asked(member_id)
     items = tuple(_items(service.serving.table, ranked, picked, len(shown)))
     answer = Recommendations(
@@ -178,11 +191,20 @@ async def recommendations(service: Service, call: Call) -> Recommendations:
         degraded=inputs.degraded or service.table_degraded() or ranked.degraded,
     )
     _count(answer)
-    if query.track and items:
+    if track and items:
         service.impressions.add(
             partial(impression, call.request_id, member_id, now, query.surface, ranked, picked, items)
         )
     return answer
+
+
+def _moment(service: Service, at: int | None) -> int | None:
+    if at is not None and not service.settings.time_travel:
+        raise Problem(
+            problems.NO_TIME_TRAVEL, "at: lists as of another moment are for evaluation, and the setting time_travel is off",
+            errors=[FieldError("query", "at", "the setting time_travel is off")],
+        )  # fmt: skip
+    return at
 
 
 def _shown(text: str, question: tuple[object, ...], depth: int) -> dict[bytes, None]:
@@ -206,6 +228,11 @@ def _kept(service: Service, inputs: Inputs, now: int) -> RankedList | None:
     if ranked.feature_set != FEATURE_SET:
         return None
     if ranked.model_version == 0 and service.serving.scorer is not None:
+        return None
+    if (
+        ranked.network_version != inputs.network.version
+        and now - ranked.ranked_at > service.settings.network_max_age_ms
+    ):
         return None
     made_at = ranked.model_at if ranked.model_version else ranked.ranked_at
     return ranked if now - made_at <= service.settings.model_max_age_ms else None

@@ -27,7 +27,12 @@ OPERATIONS: Final = (
         query=recommendations.RecommendationsQuery,
         limits={"limit": "max_limit"},
         answers={200: (recommendations.Recommendations, "A page of the list.")},
-        problems=(problems.INVALID_CURSOR, problems.INVALID_TOKEN, problems.TOPIC_RECREATED),
+        problems=(
+            problems.INVALID_CURSOR,
+            problems.INVALID_TOKEN,
+            problems.NO_TIME_TRAVEL,
+            problems.TOPIC_RECREATED,
+        ),
     ),
     Operation(
         name="rank",

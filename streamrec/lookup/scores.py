@@ -52,7 +52,7 @@ async def rank(service: Service, call: Call) -> Scores:
     serving = service.serving
     table, scorer = serving.table, serving.scorer
     scores, p_check = score_jobs(
-        inputs.state, inputs.neighbours, table, scorer, table.rows(body.job_ids), service.clock_ms()
+        inputs.state, inputs.neighbours, table, scorer, table.rows(body.job_ids), service.clock_ms(), inputs.network
     )
     chances = [None] * len(scores) if p_check is None else p_check.tolist()
     items = tuple(

@@ -1,32 +1,45 @@
-"""Runs the lookup service: one process, or several that share a port."""
+"""Runs the lookup service: one process, or several that share a port; and stops it without failing a request.
+
+At SIGTERM it says that it is not ready, and goes on answering for `lookup_drain_s`, each answer the last one of its
+connection; so whoever balances load over several lookups takes it out in time. Then nothing listens any more, open requests
+are answered, what was shown is sent, and the exit code is 0. A second SIGTERM cuts the first phase short. SIGINT has none:
+nobody's load balancer waits for a Ctrl-C; a second one ends it at once.
+"""
 
 import asyncio
+import contextlib
+import math
 import multiprocessing
 import os
 import shutil
 import signal
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from types import FrameType
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import msgspec
 import uvicorn
+from uvicorn.supervisors.multiprocess import Multiprocess
 
 from streamrec.settings import Settings
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
+    from streamrec.lookup.service import Service
+
 METRICS_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 _SETTINGS_VARIABLE: Final = "STREAMREC_LOOKUP_PROCESS"
-_GRACE_S: Final = 10  # for open requests when the service is stopped
+_KEEP_ALIVE_S: Final = 75  # longer than load balancers keep an idle connection: the one that reuses it should end it
+_CHECK_S: Final = 0.1
 
 # prometheus_client decides when it is first imported whether it keeps its values in files that all processes share. So
 # nothing that imports it may be imported at the top of this module, which runs before the variable is set.
 
 
 def run(settings: Settings) -> None:
-    """Serve until SIGINT or SIGTERM, and then until the open requests are answered, for at most ten seconds.
+    """Serve until SIGINT or SIGTERM, and then until the open requests are answered, for at most `drain_timeout_s`.
 
     With ``lookup_workers`` above 1 there is a process for each, and this one watches over them: one that dies is
     replaced.
@@ -34,14 +47,23 @@ def run(settings: Settings) -> None:
     Raises
     ------
     SystemExit
-        It cannot listen at `lookup_host` and `lookup_port`, or cannot start.
+        It cannot listen at `lookup_host` and `lookup_port`, or cannot start; with code 0 after SIGTERM.
+    SettingsError
+        Events are to be written by a schema registry, and its settings do not work.
     """
+    if settings.framing == "confluent":
+        from streamrec.kafka.registry import Registry  # noqa: PLC0415 - only where it is used
+
+        Registry(settings)  # once, to say what is wrong with the settings here rather than in each process
     os.environ[_SETTINGS_VARIABLE] = msgspec.json.encode(settings).decode()
     directory = _metrics_directory(settings) if settings.lookup_workers > 1 else None
     if directory is not None:
         os.environ[METRICS_VARIABLE] = str(directory)
+    before = signal.signal(
+        signal.SIGTERM, _stopped
+    )  # uvicorn puts its own above, and raises the signal again at its end
     try:
-        uvicorn.run(
+        config = uvicorn.Config(
             "streamrec.lookup.server:create",
             factory=True,
             host=settings.lookup_host,
@@ -55,13 +77,47 @@ def run(settings: Settings) -> None:
             access_log=False,
             server_header=False,
             log_level="warning",
-            timeout_graceful_shutdown=_GRACE_S,
+            timeout_keep_alive=_KEEP_ALIVE_S,
+            timeout_graceful_shutdown=math.ceil(settings.drain_timeout_s),
         )
+        with contextlib.suppress(KeyboardInterrupt):
+            if settings.lookup_workers > 1:
+                _Processes(config, [config.bind_socket()]).run()
+            else:
+                uvicorn.Server(config).run()
     finally:
+        signal.signal(signal.SIGTERM, before)
         del os.environ[_SETTINGS_VARIABLE]
         if directory is not None:
             os.environ.pop(METRICS_VARIABLE, None)
             shutil.rmtree(directory, ignore_errors=True)
+
+
+def _stopped(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - signal's signature
+    raise SystemExit(0)
+
+
+class _Processes(Multiprocess):
+    """Uvicorn's watch over several processes, with another end."""
+
+    def terminate_all(self) -> None:
+        """Tell all to stop. The port is theirs alone now: what came to ours after they close it would wait in vain."""
+        super().terminate_all()
+        for socket in self.sockets:
+            socket.close()
+
+    def join_all(self) -> None:
+        """Wait until all have ended; a second signal to this process reaches them too."""
+        self.signal_queue.clear()
+        while living := [process for process in self.processes if process.exitcode is None]:
+            for process in living:
+                process.process.join(_CHECK_S / len(living))
+            for number in self.signal_queue:
+                for process in living:
+                    if process.pid is not None and number in (signal.SIGINT, signal.SIGTERM):
+                        with contextlib.suppress(ProcessLookupError):
+                            os.kill(process.pid, number)
+            self.signal_queue.clear()
 
 
 def create() -> "ASGIApp":
@@ -77,7 +133,25 @@ def create() -> "ASGIApp":
     forget_dead_processes()
     _end_with_parent()
     store = RedisStore(settings.redis, Keys(settings.namespace, settings.partitions))
-    return create_app(Service(settings, store, Publisher(settings), wall_clock_ms))
+    service = Service(settings, store, Publisher(settings), wall_clock_ms)
+    _drain_first(service)
+    return create_app(service)
+
+
+def _drain_first(service: "Service") -> None:
+    """Put `lookup_drain_s` between the first SIGTERM and what uvicorn does at it."""
+    loop, stop = asyncio.get_running_loop(), signal.getsignal(signal.SIGTERM)
+    assert callable(stop)  # noqa: S101 - uvicorn's own
+
+    def drain(number: int, frame: FrameType | None) -> None:
+        wait_s = 0.0 if service.stopping else service.settings.lookup_drain_s
+        service.stopping = True
+        if wait_s:
+            loop.call_soon_threadsafe(loop.call_later, wait_s, stop, number, None)
+        else:
+            stop(number, frame)
+
+    signal.signal(signal.SIGTERM, drain)
 
 
 def _end_with_parent() -> None:

@@ -28,6 +28,7 @@ from streamrec.stores.serving import UNREADABLE_STATE, Inputs, Serving
 STORE_UNAVAILABLE: Final = "store_unavailable"
 TABLE_LOADING: Final = "table_loading"
 TABLE_STALE: Final = "table_stale"
+STOPPING: Final = "stopping"  # of readiness only: answers do not fall short
 DEGRADED: Final = {
     STORE_UNAVAILABLE: "Redis did not answer in time: the list is not personal, and may hold jobs that the member applied "
     "for, viewed or dismissed.",
@@ -76,6 +77,7 @@ class Service:
         )
         self.impressions = Impressions(settings)
         self.openapi = self.docs = b""
+        self.stopping = False  # told to stop: goes on answering for a while, but no new connection should come here
         self._budget_s = settings.lookup_budget_ms / 1000
         self._anyone: dict[Filters, tuple[float, RankedList]] = {}
 
@@ -122,26 +124,26 @@ class Service:
             return TABLE_LOADING
         return TABLE_STALE if self.clock_ms() - self.serving.current_at > _STALE_MS else None
 
-    def rank(self, inputs: Inputs, filters: Filters) -> tuple[RankedList, Ranked]:
-        """Rank all jobs now. For members of whom nothing is known, lists are shared for a second."""
-        if inputs.state.version or not self.serving.loaded:
-            return self._rank(inputs, filters), "now"
+    def rank(self, inputs: Inputs, filters: Filters, at: int | None = None) -> tuple[RankedList, Ranked]:
+        """Rank all jobs now, or as of `at` (ms). For members of whom nothing is known, lists of now are shared for a second."""
+        if at is not None or inputs.state.version or inputs.network.version or not self.serving.loaded:
+            return self._rank(inputs, filters, at), "now"
         now = time.monotonic()
         made_at, ranked = self._anyone.get(filters, (float("-inf"), None))
         if ranked is not None and now - made_at < _ANYONE_S:
             return ranked, "cached"
-        ranked = self._rank(inputs, filters)
+        ranked = self._rank(inputs, filters, None)
         if len(self._anyone) >= _ANYONE:
             self._anyone.clear()
         self._anyone[filters] = now, ranked
         return ranked, "now"
 
-    def _rank(self, inputs: Inputs, filters: Filters) -> RankedList:
+    def _rank(self, inputs: Inputs, filters: Filters, at: int | None) -> RankedList:
         serving, settings = self.serving, self.settings
         ranked = rank(
-            inputs.state, inputs.neighbours, serving.table, serving.scorer, self.clock_ms(), size=settings.list_size,
-            filters=filters, viewed_again_after_ms=settings.viewed_again_after_ms,
-            without_posting=serving.without_posting,
+            inputs.state, inputs.neighbours, serving.table, serving.scorer, self.clock_ms() if at is None else at,
+            size=settings.list_size, filters=filters, viewed_again_after_ms=settings.viewed_again_after_ms,
+            without_posting=serving.without_posting, network=inputs.network,
         )  # fmt: skip
 
         masks = np.array(ranked.sources, np.int64)

@@ -59,6 +59,10 @@ class _State(msgspec.Struct, array_like=True, frozen=True):
     shown_rows: int = 0
     closed_rows: int = 0
     whole: bool = False
+    # Since version 3. Without them: no list was shown so lately that anything is to be learned anew.
+    before_shown: bytes = b""
+    shown_since: int = 0
+    anew_until: int = 0
 
 
 class JobCheck(Model):
@@ -74,6 +78,10 @@ class JobCheck(Model):
        negatives of them were learned: it is too high while traffic grows, and too low while it falls;
     3. the one trained with sampled lists: then it is not `calibrated`. No correction of the level is possible there:
        nothing was shown, so nothing says how often what is shown is checked.
+
+    Until the first list closes there are positives only, half an hour of them. What they teach is good enough to go by, and
+    wrong: with the negatives that then come, they are learned anew, from the state before the first of them. The lists of that
+    time are learned whole when they close (see ``ops/decisions/0012-first-window.md``).
 
     Examples
     --------
@@ -93,6 +101,8 @@ class JobCheck(Model):
         self._whole_lists, self._parts = ServedIntercept(), ServedIntercept()
         self._shown_rows = self._closed_rows = 0
         self._whole = False  # whether closed lists name the rows that were checked
+        self._before_shown = b""  # what was learned before the first shown list, until the first one closes
+        self._shown_since = self._anew_until = 0  # when that was (ms), and until when lists are learned whole
 
     @property
     def calibrated(self) -> bool:
@@ -120,6 +130,22 @@ class JobCheck(Model):
         return sampled
 
     def _step(self, rows: Rows) -> None:
+        if rows.is_shown and not self._shown_rows:
+            self._before_shown, self._shown_since = self.state(), rows.at
+        if rows.kind == CLOSED:
+            if self._before_shown:
+                self._begin_anew(rows.at)
+            if rows.at <= self._anew_until:
+                rows = rows.whole()
+        self._learn_rows(rows)
+
+    def _begin_anew(self, at: int) -> None:
+        """Forget what was learned of shown lists: of none of them there were negatives."""
+        since = self._shown_since
+        self.load(self._before_shown)
+        self._before_shown, self._shown_since, self._anew_until = b"", since, 2 * at - since
+
+    def _learn_rows(self, rows: Rows) -> None:
         if len(fresh := rows.fresh()):
             self._scaler.learn(fresh)
         scaled = self._scaler.scale(rows.matrix)
@@ -173,6 +199,9 @@ class JobCheck(Model):
                 shown_rows=self._shown_rows,
                 closed_rows=self._closed_rows,
                 whole=self._whole,
+                before_shown=self._before_shown,
+                shown_since=self._shown_since,
+                anew_until=self._anew_until,
             )
         )
 
@@ -206,6 +235,7 @@ class JobCheck(Model):
         self._score_steps.squares, self._score_steps.n_iterations = score_squares, read.score_steps
         self._whole_lists, self._parts, self._whole = read.whole_lists, read.parts, read.whole
         self._shown_rows, self._closed_rows = read.shown_rows, read.closed_rows
+        self._before_shown, self._shown_since, self._anew_until = read.before_shown, read.shown_since, read.anew_until
 
 
 def _squares(optimizer: AdaGrad, head: Head) -> bytes:

@@ -15,8 +15,8 @@ from river import optim
 from streamrec.models.base import sigmoid
 from streamrec.models.rows import Floats
 
-LEARNING_RATE: Final = 0.2
-INTERCEPT_LEARNING_RATE: Final = 0.2
+LEARNING_RATE: Final = 0.1
+INTERCEPT_LEARNING_RATE: Final = 0.1
 # A feature is never scaled up by more than 1 / this. Without a floor a flag seen once in a million rows would be 1000
 # deviations away from its mean, and one step on it would move that row's log odds by a hundred.
 LEAST_DEVIATION: Final = 0.1

@@ -59,6 +59,8 @@ class Rows(msgspec.Struct, frozen=True, eq=False):
         One of `KINDS`.
     served
         P(label) of each row as it was served; None where that is not known.
+    at
+        When what was learned came about (ms): the action, or the closing of the list.
     """
 
     matrix: Floats
@@ -68,6 +70,7 @@ class Rows(msgspec.Struct, frozen=True, eq=False):
     shown: int
     kind: str = SAMPLED
     served: Floats | None = None
+    at: int = 0
 
     @property
     def is_shown(self) -> bool:
@@ -78,6 +81,11 @@ class Rows(msgspec.Struct, frozen=True, eq=False):
     def is_whole(self) -> bool:
         """Whether this is a closed list that also names, at weight 0, the rows that were learned as positives before."""
         return self.kind == CLOSED and bool(self.labels.any())
+
+    def whole(self) -> "Rows":
+        """A closed list with the rows that were checked at the weight of the others: as if none had been learned before."""
+        ones = np.ones(len(self.labels))
+        return msgspec.structs.replace(self, weights=ones, score_weights=np.maximum(self.score_weights, ones))
 
     def fresh(self) -> Floats:
         """Those rows of the matrix that no example of the same list had: each row counts once for mean and variance."""
@@ -141,7 +149,16 @@ def rows_of(example: TrainingExample, feature_set: str, width: int) -> Rows:
         raise InvalidExampleError("labels", f"want 0 or 1, got {example.labels}")
     weights = _weights_of(example.weights, example.kind)
     score_weights = _weights_of(example.score_weights, example.kind) if example.score_weights else weights
-    return Rows(matrix, labels, weights, score_weights, example.rows_shown or count, example.kind, _served_of(example))
+    return Rows(
+        matrix,
+        labels,
+        weights,
+        score_weights,
+        example.rows_shown or count,
+        example.kind,
+        _served_of(example),
+        example.occurred_at,
+    )
 
 
 def _count_of(example: TrainingExample) -> int:

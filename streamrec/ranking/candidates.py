@@ -5,9 +5,9 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from streamrec.features.columns import Rows
+from streamrec.features.columns import NEWEST, Rows
 from streamrec.features.table import JobTable
-from streamrec.features.view import MemberView
+from streamrec.features.view import LIKED, MemberView
 
 HOUR, DAYS = 0, 2  # of `columns.POPULARITY_HALF_LIVES_MS`: one hour, ten days
 
@@ -84,6 +84,15 @@ def place(ask: Ask) -> Rows:
     return ask.table.in_place(ask.view.city, ask.view.region, ask.limit, now=ask.now)
 
 
+def network(ask: Ask) -> Rows:
+    """Jobs that connections liked, saved or applied for lately: by how many, then the newest posting first."""
+    counts = ask.view.network_counts[:, LIKED]
+    rows = ask.view.network_rows[counts > 0.0]
+    columns = ask.table.columns
+    order = np.lexsort((columns.ties[rows], -columns.scores[rows, NEWEST], -counts[counts > 0.0]))
+    return rows[order[: ask.limit]]
+
+
 def _both(ask: Ask, region: int, function: int) -> Rows:
     half = (ask.limit + 1) // 2
     hour, days = (ask.table.top(index, half, region, function, now=ask.now) for index in (HOUR, DAYS))
@@ -103,6 +112,7 @@ SOURCES: Final = (
     Source("newest", 30, 0.5, newest),
     Source("title", 80, 2.0, title),
     Source("place", 30, 1.0, place),
+    Source("network", 30, 2.0, network),
 )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from streamrec.events import JobApplication, JobEvent, JobLike, JobSave, JobView, TrainingExample
 from streamrec.features.library import FEATURE_SET, matrix
-from streamrec.features.state import MemberState, Neighbours
+from streamrec.features.state import MemberState, Neighbours, Network
 from streamrec.features.table import JobTable
 from streamrec.features.view import MemberView
 from streamrec.ranking.filters import Gate
@@ -37,6 +37,7 @@ def example(
     *,
     viewed_again_after_ms: int | None = None,
     without_posting: bool = False,
+    network: Network | None = None,
     view: MemberView | None = None,
 ) -> TrainingExample | None:
     """The example that `event` makes: the job first, then up to `count` negatives sampled from the member's candidates.
@@ -57,6 +58,8 @@ def example(
         All jobs. It belongs to other owners and may lag: for examples, the first one produced counts.
     count
         Negatives at most.
+    network
+        The member's connections; default none.
     viewed_again_after_ms, without_posting
         What may be served, as in `workflow.rank`.
     view
@@ -74,7 +77,7 @@ def example(
     gate = Gate(state, table, now, viewed_again_after_ms=viewed_again_after_ms, without_posting=without_posting)
     if not gate.allows(first)[0]:  # before all else: every repeated view ends here
         return None
-    view = view or MemberView.build(state, neighbours, table, now)
+    view = view or MemberView.build(state, neighbours, table, now, network)
     candidates = gather(view, table, gate, now).rows
     if positive not in candidates:
         return None

@@ -31,6 +31,7 @@ class RankedList(msgspec.Struct, array_like=True, kw_only=True):
         b""  # packed little-endian float32, len(job_ids) x d: the very values that the jobs were scored by
     )
     cut: bool = True  # whether more jobs may follow than the list holds
+    network_version: int = 0  # `Network.version` that the list reflects
 
     def take(self, positions: Sequence[int]) -> "RankedList":
         """The same list with only the jobs at these 0-based positions, in this order.

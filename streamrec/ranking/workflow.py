@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from streamrec.features.columns import Floats, Rows
 from streamrec.features.library import FEATURE_SET, matrix
-from streamrec.features.state import MemberState, Neighbours
+from streamrec.features.state import MemberState, Neighbours, Network
 from streamrec.features.table import JobTable
 from streamrec.features.view import MemberView
 from streamrec.features.view import sources as recent_ids
@@ -37,6 +37,7 @@ def rank(
     filters: Filters | None = None,
     viewed_again_after_ms: int | None = None,
     without_posting: bool = False,
+    network: Network | None = None,
     view: MemberView | None = None,
 ) -> RankedList:
     """Rank jobs for one member.
@@ -62,6 +63,8 @@ def rank(
         How long a job that the member has viewed stays out of the list; default None, for ever.
     without_posting
         Whether jobs without a posting are served; default False.
+    network
+        The member's connections; default none.
     view
         What `MemberView.build` makes of the above, where the caller has it already.
 
@@ -71,7 +74,8 @@ def rank(
         Best first by the model's score, in which stronger actions weigh more than in `p_check`; equal scores by job id.
         With the features of its jobs, whether there is a model or not: they are what is learned from later.
     """
-    view = view or MemberView.build(state, neighbours, table, now)
+    network = network or Network()
+    view = view or MemberView.build(state, neighbours, table, now, network)
     gate = Gate(
         state, table, now,
         filters=filters, viewed_again_after_ms=viewed_again_after_ms, without_posting=without_posting,
@@ -84,6 +88,7 @@ def rank(
     best = highest(scores, size, found.rows, table.ids, table.columns.ties)
     listed = RankedList(
         member_version=state.version,
+        network_version=network.version,
         ranked_at=now,
         job_ids=[table.ids[row] for row in found.rows[best].tolist()],
         scores=scores[best].tolist(),
@@ -106,6 +111,7 @@ def score_jobs(
     scorer: Scorer | None,
     rows: Rows,
     now: int,
+    network: Network | None = None,
 ) -> tuple[Floats, Floats | None]:
     """Score given jobs for one member, whether they may be served or not; as `rank` does, which see for the parameters.
 
@@ -122,7 +128,7 @@ def score_jobs(
     p_check
         The same for P(job checked if shown); None without a model.
     """
-    view = MemberView.build(state, neighbours, table, now)
+    view = MemberView.build(state, neighbours, table, now, network)
     scores, p_check = (None, None) if scorer is None else _scored(scorer, matrix(view, table, rows, now))
     if scores is None:
         scores = blend_of(view, table, rows, now)

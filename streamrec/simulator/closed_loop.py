@@ -9,16 +9,18 @@ import math
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from streamrec.simulator.arrays import Ints
 from streamrec.simulator.examination import chances, examined
 from streamrec.simulator.lookup import Answer, Lookup
+from streamrec.simulator.popularity import Popularity
 from streamrec.simulator.scribe import is_deed
 from streamrec.simulator.sessions import GAP_MS, Visits
 from streamrec.simulator.simulation import Run, Summary
+from streamrec.simulator.tally import Tally
 from streamrec.simulator.tempo import Tempo
 from streamrec.simulator.world import PAGE, Looks
 
@@ -27,47 +29,6 @@ _STEP_S: Final = 0.05  # pages that are due within it are asked for together
 _BEHIND_S: Final = 1.0
 _FAILURES: Final = 50  # in a row, and the service counts as gone
 _PATIENCE_S: Final = 10.0  # for so long it may also be away for a moment, as at an upgrade
-
-
-class Tally:
-    """What came of the lists since the last `reset`.
-
-    Attributes
-    ----------
-    lists, failed, degraded
-        Answers, questions without an answer, answers that fall short by their own account.
-    examined, checked
-        Jobs.
-    foretold, foretold_checked, foretold_examined
-        Sum of `p_check` over the examined jobs that had one; how many of these were checked, and how many there were.
-    hits
-        Lists of which at least one job was checked.
-    expected
-        Sum over lists of the checks to be expected by the truth: what the lists are worth, without the luck.
-    """
-
-    def __init__(self) -> None:
-        self.reset()
-
-    def reset(self) -> None:
-        """Begin anew."""
-        self.lists = self.failed = self.degraded = self.examined = self.checked = self.hits = 0
-        self.foretold = self.expected = 0.0
-        self.foretold_examined = self.foretold_checked = 0
-
-    def to_json(self) -> dict[str, Any]:
-        """Figures a list or a job; None where there is nothing to divide by."""
-
-        def share(part: float, whole: float) -> float | None:
-            return round(part / whole, 5) if whole else None
-
-        return {
-            "lists": self.lists, "failed": self.failed, "degraded": self.degraded, "examined": self.examined,
-            "checked": self.checked, "checks_per_list": share(self.checked, self.lists),
-            "expected_checks_per_list": share(self.expected, self.lists), "hit_rate": share(self.hits, self.lists),
-            "mean_p_check": share(self.foretold, self.foretold_examined),
-            "check_rate_where_foretold": share(self.foretold_checked, self.foretold_examined),
-        }  # fmt: skip
 
 
 class ClosedLoop:
@@ -88,8 +49,8 @@ class ClosedLoop:
 
     Attributes
     ----------
-    tally, latest
-        Of the whole run; of the time since the one who watches last reset it.
+    tally
+        Of the whole run so far: each is a new one, so that another thread may read it.
     """
 
     def __init__(self, run: Run, lookup: Lookup, rate: float, connections: int = 8, step_s: float = _STEP_S) -> None:
@@ -97,7 +58,8 @@ class ClosedLoop:
         self._tempo = Tempo(run.world, rate)
         self._cursors: dict[int, str] = {}  # by session
         self._failures, self._answered_at = 0, run.clock()
-        self.tally, self.latest = Tally(), Tally()
+        self._popularity = Popularity(run.clock)
+        self.tally = Tally()
 
     def go(self) -> Summary:
         """Send the beginning, then go on until the run's limits are reached or somebody wants it to stop.
@@ -109,10 +71,12 @@ class ClosedLoop:
         ConnectionError
             The service has gone.
         """
+        return self.go_on() if self._run.begin() else self._run.summary
+
+    def go_on(self) -> Summary:
+        """The same once the beginning has been sent: now, however long ago that was."""
         run, world = self._run, self._run.world
-        if not run.begin():
-            return run.summary
-        world.clock.delay(int(run.summary.setup_seconds * 1000))
+        world.clock.delay(int(run.age_s * 1000))
         self._answered_at = started = run.clock()
         began_at = world.clock.shown(world.now)
         most = run.limits.duration_ms
@@ -158,25 +122,32 @@ class ClosedLoop:
             foretold[place, : len(answer.p_check)] = [np.nan if p is None else p for p in answer.p_check[:PAGE]]
         seen = examined(world.draw, len(answers), PAGE) & (rows >= 0)
         visit, position = np.nonzero(seen)
-        worth = self._worth(visits, rows)
+        # Before they look: what they check sways what they would check next.
+        popular = np.where([[answer is not None] for answer in answers], self._popular(visits), -1)
+        expected, popular_expected = self._worth(visits, rows), self._worth(visits, popular)
         requests = [None if one is None else one.request_id for one in answers]
         checked = world.look(visits, Looks(visit, position, rows[seen], places[seen]), requests, SURFACE)
-        for tally in (self.tally, self.latest):
-            tally.failed += sum(answer is None for answer in answers)
-            tally.lists += sum(answer is not None for answer in answers)
-            tally.degraded += sum(answer is not None and answer.degraded is not None for answer in answers)
-            tally.examined += len(visit)
-            tally.checked += int(checked.sum())
-            tally.hits += len(np.unique(visit[checked]))
-            tally.expected += worth
-            known = ~np.isnan(foretold[seen])
-            tally.foretold += float(foretold[seen][known].sum())
-            tally.foretold_examined += int(known.sum())
-            tally.foretold_checked += int((checked & known).sum())
+        self._popularity.note(visits.member[visit[checked]], rows[seen][checked])
+        p_check = foretold[seen]
+        known = ~np.isnan(p_check)
+        self.tally += Tally(
+            lists=sum(answer is not None for answer in answers), failed=sum(answer is None for answer in answers),
+            degraded=sum(answer is not None and answer.degraded is not None for answer in answers),
+            shown=int((rows >= 0).sum()), examined=len(visit), checked=int(checked.sum()),
+            hits=len(np.unique(visit[checked])), foretold=float(p_check[known].sum()),
+            foretold_examined=int(known.sum()), foretold_checked=int((checked & known).sum()), expected=expected,
+            popular_expected=popular_expected,
+        )  # fmt: skip
 
     def _ask(self, member: int, session: int, page: int) -> Answer | None:
         cursor = self._cursors.get(session) if page else None
         return self._lookup.ask(self._run.world.members.ids[member], PAGE, SURFACE, cursor)
+
+    def _popular(self, visits: Visits) -> Ints:
+        jobs = self._run.world.jobs
+        return self._popularity.lists(
+            visits.member, visits.page, jobs.closes_at[: len(jobs)], self._run.world.now, PAGE
+        )
 
     def _worth(self, visits: Visits, rows: Ints) -> float:
         """Checks to be expected on all pages together."""

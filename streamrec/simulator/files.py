@@ -14,6 +14,7 @@ from streamrec.events import (
     Connection,
     JobApplication,
     JobDismissal,
+    JobEvent,
     JobLike,
     JobPosting,
     JobSave,
@@ -110,7 +111,7 @@ class FileOutlet(Outlet):
             elif isinstance(record, Connection):
                 row = (record.occurred_at, record.member_id, record.other_member_id, CONNECT, record.event_id)
                 self._connections.writerow(row)
-            else:
+            elif isinstance(record, JobEvent):  # there are no answers here of which anything could be seen
                 position = dwell_ms = None
                 if isinstance(record, JobView):
                     position, dwell_ms = record.position, record.dwell_ms

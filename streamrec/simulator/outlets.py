@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from streamrec import codecs
+from streamrec.kafka.encoder import Encoder
 from streamrec.kafka.producer import Producer
 from streamrec.kafka.producer import Record as Produced
 from streamrec.settings import Settings
@@ -50,15 +51,24 @@ class Outlet(ABC):
 
 
 class KafkaOutlet(Outlet):
-    """To Kafka, each record to its topic by its key; `send` waits only while the producer's queue is full."""
+    """To Kafka, each record to its topic by its key; `send` waits only while the producer's queue is full.
+
+    Raises
+    ------
+    RegistryUnavailableError, RegistryRefusedError, SettingsError
+        The framing needs a registry, and that does not know the schemas.
+    """
 
     def __init__(self, settings: Settings) -> None:
+        encoder = Encoder(settings)
+        encoder.prepare(codecs.PUBLIC_RECORDS)
+        self._encode = encoder.encode
         self._producer = Producer(settings, linger_ms=_LINGER_MS)
         self._routes: dict[type, tuple[str, str]] = {}  # topic, and the field that is the key
 
     def send(self, records: Iterable[Record]) -> None:
         """See `Outlet.send`; raises ProduceFailedError too."""
-        routes, encode, send = self._routes, codecs.encode, self._producer.send_now
+        routes, encode, send = self._routes, self._encode, self._producer.send_now
         for record in records:
             kind = type(record)
             if kind not in routes:

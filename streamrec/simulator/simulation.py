@@ -91,6 +91,11 @@ class Run:
         self.began_at = world.clock.shown(world.now)
         self._begun = self._created = clock()
 
+    @property
+    def age_s(self) -> float:
+        """Seconds since it was made, and its world with it."""
+        return self.clock() - self._created
+
     def begin(self) -> bool:
         """Send what there was before: jobs, members, connections; whether to go on."""
         world, summary = self.world, self.summary

@@ -70,6 +70,10 @@ class Keys(msgspec.Struct, frozen=True):
         """Packed `MemberState`."""
         return f"{self.prefix}:{{{self.member_slot(member_id)}}}:member:{member_id}"
 
+    def network(self, member_id: str) -> str:
+        """Packed `Network`: the member's connections, and what they did."""
+        return f"{self.prefix}:{{{self.member_slot(member_id)}}}:network:{member_id}"
+
     def ranked(self, member_id: str) -> str:
         """Packed `RankedList`: a cache, outside the promises of state."""
         return f"{self.prefix}:{{{self.member_slot(member_id)}}}:ranked:{member_id}"
@@ -85,6 +89,10 @@ class Keys(msgspec.Struct, frozen=True):
     def due(self, slot: str) -> str:
         """Hash of a member slot: bucket of offsets -> packed list of the impressions that are not closed yet."""
         return f"{self.prefix}:{{{slot}}}:due"
+
+    def erased(self, slot: str) -> str:
+        """Hash of a member slot: digest of a member -> when it was erased (ms)."""
+        return f"{self.prefix}:{{{slot}}}:erased"
 
     def outbox(self, slot: str) -> str:
         """Packed list of the labels of the last transaction: they are produced after it, by whoever owns the slot."""
@@ -119,7 +127,10 @@ class Keys(msgspec.Struct, frozen=True):
         return [f"j{number}" for number in range(self.partitions)]
 
     def changes(self, slot: str) -> str:
-        """Stream of a job slot: one entry a transaction, the MessagePack list of the job ids that it changed."""
+        """Stream of a job slot: one entry a transaction, the MessagePack list of the job ids that it changed.
+
+        Of the model's slot: one entry a snapshot, its version.
+        """
         return f"{self.prefix}:{{{slot}}}:changes"
 
     def positions(self, slot: str) -> str:
@@ -129,6 +140,10 @@ class Keys(msgspec.Struct, frozen=True):
     def marks(self, slot: str) -> str:
         """Hash of a slot: source of derived entries -> packed high-water mark."""
         return f"{self.prefix}:{{{slot}}}:marks"
+
+    def redriven(self, slot: str, identity: str) -> str:
+        """Set, with a time to live, by the owner of a slot that has applied the redriven record of this identity."""
+        return f"{self.prefix}:{{{slot}}}:redriven:{identity}"
 
     def epoch(self, slot: str) -> str:
         """Counter of a slot's owners."""

@@ -1,7 +1,12 @@
 """The reading shell that the lookup and the worker share: all jobs in a table, the newest model, one member's values.
 
 The table is loaded by one scan and then follows the `changes` streams of the job slots. Whatever was written between
-the noting of the streams' ends and the scan is read twice, which does no harm; nothing is missed.
+the noting of the streams' ends and the scan is read twice, which does no harm; nothing is missed. The model's slot has
+such a stream, too, so that a new model is taken up as soon as it is there; a trainer of an older version does not write
+it, so the model is also asked for twice a second.
+
+While nothing new is to be read, a process is blocked in XREAD; it is not between the arrival of a change and its having
+been taken up. `local.lockstep` counts on that.
 """
 
 import asyncio
@@ -16,7 +21,7 @@ import msgspec
 import numpy as np
 
 from streamrec.features.library import FEATURE_SET, feature_names
-from streamrec.features.state import JobState, MemberState, Neighbours, State, UnreadableStateError, unpack
+from streamrec.features.state import JobState, MemberState, Neighbours, Network, State, UnreadableStateError, unpack
 from streamrec.features.table import JobTable
 from streamrec.metrics import STORE_ERRORS, TABLE_JOBS, TABLE_LAG, UNREADABLE
 from streamrec.models.base import Scorer
@@ -29,14 +34,14 @@ from streamrec.settings import Settings
 from streamrec.stores.base import Store, StoreUnavailableError, TruncatedError
 from streamrec.stores.generations import UnreadableGenerationError
 from streamrec.stores.generations import unpack as unpack_generation
-from streamrec.stores.keys import Keys, current_key
+from streamrec.stores.keys import MODEL_SLOT, Keys, current_key
 
 MODEL: Final = "job_check"
 UNREADABLE_STATE: Final = "unreadable_state"
 
 _READ: Final = 500  # keys a round trip
 _SLICE_S: Final = 0.003  # the event loop gets its turn after so much work of ours
-_WAIT_MS: Final = 500  # for changes; bounds how late a new model is seen, too
+_WAIT_MS: Final = 500  # for changes; bounds how late a model is seen that was not announced, too
 _MODEL_EVERY_S: Final = 0.5
 _COUNT_EVERY_S: Final = 5.0
 _MORE: Final = 500  # entries of one stream in one answer: there may be more that were not in it
@@ -58,6 +63,7 @@ class Inputs(msgspec.Struct, frozen=True):
     neighbours: dict[str, Neighbours]
     ranked: RankedList | None = None
     degraded: str | None = None
+    network: Network = msgspec.field(default_factory=Network)
 
 
 class _Turns:
@@ -112,12 +118,14 @@ class Serving:
     ) -> None:  # fmt: skip
         self.store, self.keys, self.settings, self.clock_ms = store, keys, settings, clock_ms
         self._on_move = on_move
+        self._member_keys = (keys.member, keys.ranked, keys.network)
         self.table = JobTable()
         self.scorer: Scorer | None = None
         self.loaded = False
         self.current_at = 0
         self._stale = True  # the table must be loaded (anew)
         self._after: dict[str, str] = {}
+        self._releases = keys.changes(MODEL_SLOT)
         self._model_version: bytes | None = None
         self._model_polled = self._counted = float("-inf")
         self._complained: set[str] = set()
@@ -137,7 +145,7 @@ class Serving:
             The store did not answer; what was loaded before is unchanged.
         """
         keys = await self._newest_keys()
-        after = await self.store.tail([keys.changes(slot) for slot in keys.job_slots()])
+        after = await self.store.tail([keys.changes(slot) for slot in (*keys.job_slots(), MODEL_SLOT)])
         began = self.clock_ms()
         found = await self.store.scan(keys.jobs_pattern())
         table = JobTable(max(1024, len(found)))
@@ -146,6 +154,7 @@ class Serving:
         self.loaded, self._stale = True, False
         if keys != self.keys:
             self.keys, self._model_version = keys, None
+            self._member_keys = (keys.member, keys.ranked, keys.network)
             if self._on_move is not None:
                 self._on_move(keys)
             _log.info("answering from generation %s of the state now", keys.generation or "0")
@@ -191,9 +200,8 @@ class Serving:
         StoreUnavailableError
             The store did not answer.
         """
-        found, listed = await self.store.get([self.keys.member(member_id), self.keys.ranked(member_id)])
-        state = self._state(MemberState, found)
-        return Inputs(state or MemberState(), {}, self._list(listed), None if state else UNREADABLE_STATE)
+        found, listed, tied = await self.store.get([key(member_id) for key in self._member_keys])
+        return self._inputs(self._state(MemberState, found), {}, listed, tied)
 
     async def inputs(self, member_id: str) -> Inputs:
         """What a ranking for `member_id` needs, in two round trips; one for a member without recent jobs.
@@ -216,22 +224,24 @@ class Serving:
         members = list(dict.fromkeys(member_ids))
         if not members:
             return {}
-        values = await self.store.get(
-            [key(member) for member in members for key in (self.keys.member, self.keys.ranked)]
-        )
-        states = [self._state(MemberState, value) for value in values[::2]]
-        lists = [self._list(value) for value in values[1::2]]
+        values = await self.store.get([key(member) for member in members for key in self._member_keys])
+        states = [self._state(MemberState, value) for value in values[::3]]
         recent = [recent_ids(state) if state else [] for state in states]
         rows = await self.neighbours([job_id for job_ids in recent for job_id in job_ids])
         return {
-            member: Inputs(
-                state or MemberState(),
-                {job_id: rows[job_id] for job_id in job_ids if job_id in rows},
-                ranked,
-                None if state else UNREADABLE_STATE,
+            member: self._inputs(state, {job_id: rows[job_id] for job_id in job_ids if job_id in rows}, listed, tied)
+            for member, state, listed, tied, job_ids in zip(
+                members, states, values[1::3], values[2::3], recent, strict=True
             )
-            for member, state, ranked, job_ids in zip(members, states, lists, recent, strict=True)
         }
+
+    def _inputs(
+        self, state: MemberState | None, neighbours: dict[str, Neighbours], listed: bytes | None, tied: bytes | None
+    ) -> Inputs:
+        return Inputs(
+            state or MemberState(), neighbours, self._list(listed), None if state else UNREADABLE_STATE,
+            self._state(Network, tied) or Network(),
+        )  # fmt: skip
 
     async def neighbours(self, job_ids: Iterable[str]) -> dict[str, Neighbours]:
         """Co-visitation rows of these jobs, in one round trip; jobs without a (readable) row are left out.
@@ -260,7 +270,11 @@ class Serving:
         began = time.monotonic()
         turns = _Turns()
         changed: dict[str, None] = {}
+        released = False
         for entry in entries:
+            if entry.key == self._releases:
+                released = True
+                continue
             try:
                 changed.update(dict.fromkeys(_changed_ids.decode(entry.value)))
             except msgspec.MsgspecError as error:
@@ -268,6 +282,8 @@ class Serving:
             if turns.over:
                 await turns.rest()
         await self._read_jobs(self.table, changed, self.keys)
+        if released:
+            await self._poll_model()
         # Only now: if a read failed, the same entries come again.
         self._after.update({entry.key: entry.id for entry in entries})
         if max(Counter(entry.key for entry in entries).values()) < _MORE:

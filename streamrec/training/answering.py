@@ -9,14 +9,15 @@ from collections import defaultdict
 from collections.abc import Collection
 from heapq import heappop, heappush
 
-from streamrec.events import Impression, ImpressionItem, ImpressionSeen, JobEvent
+from streamrec.events import Impression, ImpressionItem, ImpressionSeen, JobEvent, TrainingExample
 from streamrec.models import labels
 from streamrec.models.labels import Rules, Source
 from streamrec.models.shown import Shown
 from streamrec.ranking import candidates
 from streamrec.ranking.rerank import place
 from streamrec.settings import Settings
-from streamrec.training.offline import SOURCE_ID, Offline, Record
+from streamrec.training.offline import SOURCE_ID, Offline
+from streamrec.training.system import Record
 
 
 class Answering(Offline):
@@ -28,7 +29,7 @@ class Answering(Offline):
     >>> site = Answering(Settings(explore=0.0))
     >>> for job_id in ("nurse", "cook"):
     ...     site.take(JobPosting(job_id=job_id, title=job_id))
-    >>> [item.job_id for item in site.answer("r1", "ann", 1000, 20).items]
+    >>> [item.job_id for item in site.serve("r1", "ann", 1000, 20).items]
     ['cook', 'nurse']
     >>> site.take(JobView(event_id="e1", member_id="ann", job_id="nurse", occurred_at=2000, request_id="r1"))
     >>> site.pass_to(2000 + 1_800_000)
@@ -43,7 +44,7 @@ class Answering(Offline):
         self._due: list[tuple[int, int, str, str]] = []  # when a list closes, its number, the member, the request
         self._answers = 0
 
-    def answer(
+    def serve(
         self, request_id: str, member_id: str, now: int, limit: int, *, surface: str | None = None,
         before: Collection[str] = (),
     ) -> Impression:  # fmt: skip
@@ -107,12 +108,12 @@ class Answering(Offline):
         if not found.matched and event.request_id is None:
             super().learn(event)
 
-    def take(self, event: Record) -> None:
-        """As `Offline.take`; time passes to that of the event."""
-        if isinstance(event, JobEvent):
-            self.pass_to(event.occurred_at)
-        super().take(event)
+    def take(self, record: Record) -> None:
+        """As `Offline.take`; time passes to that of the record."""
+        if isinstance(record, JobEvent):
+            self.pass_to(record.occurred_at)
+        super().take(record)
 
-    def _learn(self, examples: Collection[labels.TrainingExample]) -> None:
+    def _learn(self, examples: Collection[TrainingExample]) -> None:
         for example in examples:
             self.model.learn(example)

@@ -10,6 +10,10 @@ Protocol
   are posted and open (``catalogue``). A target that is not among them is a miss. Equal scores are ordered by job id.
 * With ``seen``, what a catalogue says of a job is known from the job's first event on.
 * Warm items had an event before; cold members had none.
+
+Who answers is a `System`: the one in memory (`Offline`), or one that runs, which the log is then replayed through record by
+record (`local.lockstep`). What is asked, when, and what is made of the answers is the same. Beside a running system the one
+in memory takes the same records, for the baselines, for P(stronger | view), and to be compared with (see `agreement`).
 """
 
 import time
@@ -20,17 +24,26 @@ from typing import Any, Final, Literal
 import msgspec
 import numpy as np
 
-from streamrec.events import Connection, JobEvent, JobPosting, JobView, MemberProfile
+from streamrec.events import Connection, Event, JobEvent, JobPosting, JobView, MemberProfile
 from streamrec.ranking.examples import is_positive
 from streamrec.settings import Settings
+from streamrec.training.agreement import Agreement
 from streamrec.training.baselines import BASELINES, Baseline
 from streamrec.training.measures import CUT, Query, measure
 from streamrec.training.offline import Offline
 from streamrec.training.replay import Due
 from streamrec.training.stronger import StrongerGivenView
+from streamrec.training.system import Listed, Record, System
 
 Kind = Literal["seen", "catalogue"]
 SYSTEM: Final = "streamrec"
+OFFLINE: Final = "offline"  # the system in memory, where another one is evaluated
+
+
+def protocol_settings(settings: Settings, candidates: Kind) -> Settings:
+    """`settings` under which a system serves just the candidates of the protocol."""
+    served: Literal["yes", "no"] = "yes" if candidates == "seen" else "no"
+    return msgspec.structs.replace(settings, serve_without_posting=served)
 
 
 class Evaluation(msgspec.Struct, frozen=True):
@@ -40,11 +53,13 @@ class Evaluation(msgspec.Struct, frozen=True):
     queries: int
     seconds: float
     ranking_seconds: float
-    results: dict[str, dict[str, Any]]  # by who: streamrec, then the baselines
+    results: dict[str, dict[str, Any]]  # by who: streamrec, offline where another system was evaluated, the baselines
     stronger: dict[str, Any] | None
+    agreement: dict[str, Any] | None = None  # of a running system with the one in memory
 
     def to_json(self) -> dict[str, Any]:
         """As ``streamrec evaluate --json`` prints it."""
+        live = {} if self.agreement is None else {"live": {**self.agreement, OFFLINE: self.results[OFFLINE]}}
         return {
             "events": self.events,
             "events_per_second": round(self.events / self.seconds, 1) if self.seconds else None,
@@ -52,7 +67,8 @@ class Evaluation(msgspec.Struct, frozen=True):
             "milliseconds_per_query": round(1000 * self.ranking_seconds / self.queries, 3) if self.queries else None,
             **self.results[SYSTEM],
             "stronger_given_view": self.stronger,
-            "baselines": {name: result for name, result in self.results.items() if name != SYSTEM},
+            "baselines": {name: result for name, result in self.results.items() if name not in (SYSTEM, OFFLINE)},
+            **live,
         }
 
 
@@ -67,11 +83,19 @@ class Evaluator:
         Names from `BASELINES`.
     settings
         Of the system.
+    live
+        A running system under `protocol_settings`, which is then the one evaluated; default None, the one in memory.
+    points, compared
+        With `live`: at how many points in time, and for how many members, its lists are compared.
     """
 
-    def __init__(self, candidates: Kind, baselines: Sequence[str], settings: Settings) -> None:
-        served: Literal["yes", "no"] = "yes" if candidates == "seen" else "no"
-        self.world = Offline(msgspec.structs.replace(settings, serve_without_posting=served))
+    def __init__(
+        self, candidates: Kind, baselines: Sequence[str], settings: Settings, live: System | None = None,
+        points: int = 5, compared: int = 100,
+    ) -> None:  # fmt: skip
+        self.world = Offline(protocol_settings(settings, candidates))
+        self.agreement = None if live is None else Agreement(live, self.world, points, compared)
+        self._system: System = live or self.world
         self._candidates = candidates
         self._baselines: dict[str, Baseline] = {name: BASELINES[name]() for name in baselines}
         self._stronger = StrongerGivenView()
@@ -84,8 +108,9 @@ class Evaluator:
         self._order = np.zeros(0, np.int64)
         self.events = 0
         self.queries: list[Query] = []
-        self.ranks: dict[str, list[int]] = {name: [] for name in (SYSTEM, *self._baselines)}
-        self.ranking_seconds = 0.0
+        also = () if live is None else (OFFLINE,)
+        self.ranks: dict[str, list[int]] = {name: [] for name in (SYSTEM, *also, *self._baselines)}
+        self.ranking_seconds = self._taking_seconds = 0.0
 
     def run(self, log: Sequence[Due], report: Callable[[int, int], None], stop: Callable[[], bool]) -> Evaluation:
         """Evaluate `log`, which is sorted by time.
@@ -100,11 +125,15 @@ class Evaluator:
         started = time.perf_counter()
         jobs = {item.event.job_id for item in log if isinstance(item.event, JobEvent | JobPosting)}
         self._places = {job_id: place for place, job_id in enumerate(sorted(jobs))}
+        if self.agreement is not None:
+            self.agreement.begin(log)
         taken = 0
         for _, group in groupby(log, key=lambda due: due.at // 1000):
             second = list(group)
             self._second(second)
             taken += len(second)
+            if self.agreement is not None:
+                self.agreement.look(self.events, second[-1].at)
             report(taken, len(self.queries))
             if stop():
                 break
@@ -112,7 +141,14 @@ class Evaluator:
         return Evaluation(
             events=self.events, queries=len(self.queries), seconds=seconds, ranking_seconds=self.ranking_seconds,
             results=measure(self.queries, self.ranks, self.events), stronger=self._stronger.result(self.events),
+            agreement=self._agreement(),
         )  # fmt: skip
+
+    def _agreement(self) -> dict[str, Any] | None:
+        if self.agreement is None:
+            return None
+        each = round(1000 * self._taking_seconds / self.events, 1) if self.events else None
+        return {"milliseconds_per_event": each, **self.agreement.to_json()}
 
     def _second(self, second: Iterable[Due]) -> None:
         events: list[JobEvent | Connection] = []
@@ -122,9 +158,9 @@ class Evaluator:
                     if self._candidates == "seen" and posting.job_id not in self._seen:
                         self._waiting[posting.job_id] = posting
                     else:
-                        self.world.take(posting)
+                        self._pass_on(posting)
                 case MemberProfile() as profile:
-                    self.world.take(profile)
+                    self._pass_on(profile)
                 case JobEvent() | Connection() as happened:
                     events.append(happened)
                 case other:
@@ -141,6 +177,14 @@ class Evaluator:
         for event in events:
             self._take(event)
 
+    def _pass_on(self, record: Record) -> None:
+        self.world.take(record)
+        if self.agreement is not None:
+            began = time.perf_counter()
+            self.agreement.live.take(record)
+            if isinstance(record, Event):
+                self._taking_seconds += time.perf_counter() - began
+
     def _answer(self, number: int, event: JobEvent) -> None:
         member, job_id, now = event.member_id, event.job_id, event.occurred_at
         world = self.world
@@ -149,9 +193,11 @@ class Evaluator:
         if not is_positive(event):
             return
         began = time.perf_counter()
-        listed = world.rank(member, now).job_ids[:CUT]
+        listed = self._system.answer(member, now, CUT)
         self.ranking_seconds += time.perf_counter() - began
-        self.ranks[SYSTEM].append(listed.index(job_id) + 1 if job_id in listed else 0)
+        self.ranks[SYSTEM].append(_place(job_id, listed))
+        if self.agreement is not None:
+            self.ranks[OFFLINE].append(_place(job_id, self.agreement.query(listed, member, number, now, CUT)))
         self.queries.append(
             Query(
                 event=number, member=self._members.setdefault(member, len(self._members)),
@@ -180,8 +226,10 @@ class Evaluator:
             self.ranks[name].append(rank if rank <= CUT else 0)
 
     def _take(self, event: JobEvent | Connection) -> None:
-        self.world.take(event)
+        self._pass_on(event)
         self._acted.add(event.member_id)
+        if self.agreement is not None:
+            self.agreement.acted(event.member_id)
         if not isinstance(event, JobEvent):
             return
         self._stronger.take(event)
@@ -191,8 +239,12 @@ class Evaluator:
         touched[event.job_id] = None
         posting = self._waiting.pop(event.job_id, None)
         if posting is not None:
-            self.world.take(posting)
+            self._pass_on(posting)
         row = self.world.table.row(event.job_id)
         if row is not None and is_positive(event):
             for baseline in self._baselines.values():
                 baseline.learn(event.member_id, row, event.occurred_at, first)
+
+
+def _place(job_id: str, listed: Listed) -> int:
+    return listed.job_ids.index(job_id) + 1 if job_id in listed.job_ids else 0

@@ -7,7 +7,14 @@ in one process, by the same functions in the same order, so that what is measure
 from collections.abc import Mapping
 from typing import Final
 
-from streamrec.events import Connection, Event, JobEvent, JobPosting, MemberProfile, TrainingExample
+from streamrec.events import (
+    Connection,
+    Event,
+    JobEvent,
+    JobPosting,
+    NetworkEntry,
+    TrainingExample,
+)
 from streamrec.features.fold import (
     Effect,
     fold_entry,
@@ -18,7 +25,8 @@ from streamrec.features.fold import (
     remember,
 )
 from streamrec.features.library import FEATURE_SET, feature_names
-from streamrec.features.state import JobState, MemberState, Neighbours
+from streamrec.features.network import Note, fold_own, fold_told
+from streamrec.features.state import JobState, MemberState, Neighbours, Network
 from streamrec.features.table import JobTable
 from streamrec.features.view import MemberView
 from streamrec.models.job_check import JobCheck
@@ -26,13 +34,12 @@ from streamrec.ranking.examples import example, is_positive
 from streamrec.ranking.ranked import RankedList
 from streamrec.ranking.workflow import rank, recent_ids
 from streamrec.settings import Settings
+from streamrec.training.system import Listed, Record, System
 
 SOURCE_ID: Final = "offline"  # in place of a topic's id
 
-Record = JobEvent | Connection | MemberProfile | JobPosting
 
-
-class Offline:
+class Offline(System):
     """Members, jobs and the model, as of the last record taken.
 
     Parameters
@@ -43,7 +50,7 @@ class Offline:
 
     Attributes
     ----------
-    members, jobs, neighbours
+    members, jobs, neighbours, networks
         What a store would hold, by id.
     table
         All jobs, for rankings.
@@ -64,6 +71,7 @@ class Offline:
         self.members: dict[str, MemberState] = {}
         self.jobs: dict[str, JobState] = {}
         self.neighbours: dict[str, Neighbours] = {}
+        self.networks: dict[str, Network] = {}
         self.table = JobTable()
         self.model = JobCheck(FEATURE_SET, feature_names())
         self._taken = 0
@@ -76,8 +84,13 @@ class Offline:
         return rank(
             state, self.neighbours_of(state), self.table, scorer, now,
             size=self.settings.list_size, viewed_again_after_ms=self.settings.viewed_again_after_ms,
-            without_posting=self.without_posting, view=self.view_of(member_id, now),
+            without_posting=self.without_posting, network=self.networks.get(member_id), view=self.view_of(member_id, now),
         )  # fmt: skip
+
+    def answer(self, member_id: str, now: int, size: int) -> Listed:
+        """See `System.answer`."""
+        ranked = self.rank(member_id, now)
+        return Listed(ranked.job_ids[:size], ranked.scores[:size])
 
     def state_of(self, member_id: str) -> MemberState:
         """State of a member; a fresh one of an unknown member."""
@@ -88,7 +101,10 @@ class Offline:
         key = (member_id, now, self._taken)
         if self._view is None or self._view[0] != key:
             state = self.state_of(member_id)
-            self._view = key, MemberView.build(state, self.neighbours_of(state), self.table, now)
+            self._view = (
+                key,
+                MemberView.build(state, self.neighbours_of(state), self.table, now, self.networks.get(member_id)),
+            )
         return self._view[1]
 
     @property
@@ -108,6 +124,7 @@ class Offline:
         made = example(
             event, ("", SOURCE_ID, 0, self._taken), state, self.neighbours_of(state), self.table, self.settings.negatives,
             viewed_again_after_ms=self.settings.viewed_again_after_ms, without_posting=self.without_posting,
+            network=self.networks.get(event.member_id),
             view=self.view_of(event.member_id, now) if known else None,
         )  # fmt: skip
         if made is not None:
@@ -124,18 +141,22 @@ class Offline:
         state = self.members.setdefault(event.member_id, MemberState())
         if isinstance(event, Event):
             remember(state, event.event_id)
-        for effect in fold_member(state, event):
+        profile, effects = state.profile, fold_member(state, event)
+        for effect in effects:
             self._apply(effect)
+        if isinstance(event, Connection) or event.member_id in self.networks:
+            network = self.networks.setdefault(event.member_id, Network())
+            self._tell(fold_own(network, profile, event, effects))
 
-    def take(self, event: Record) -> None:
-        """Learn from a record, then fold it; a duplicate changes nothing."""
-        if isinstance(event, Event):
-            state = self.members.get(event.member_id)
-            if state is not None and is_duplicate(state, event.event_id):
+    def take(self, record: Record) -> None:
+        """See `System.take`."""
+        if isinstance(record, Event):
+            state = self.members.get(record.member_id)
+            if state is not None and is_duplicate(state, record.event_id):
                 return
-            if isinstance(event, JobEvent) and is_positive(event):
-                self.learn(event)
-        self.fold(event)
+            if isinstance(record, JobEvent) and is_positive(record):
+                self.learn(record)
+        self.fold(record)
 
     def _apply(self, effect: Effect) -> None:
         job_id = effect.job_id
@@ -147,6 +168,19 @@ class Offline:
             if row is None:
                 row = self.neighbours[job_id] = Neighbours()
             fold_neighbours(row, effect)
+
+    def _tell(self, notes: list[Note]) -> None:
+        """Let connections know, and the member of what they tell in return."""
+        while notes:
+            note = notes.pop(0)
+            entry = NetworkEntry(
+                offset=self._taken, index=0, kind=note.kind, member_id=note.member_id, told=(), occurred_at=note.occurred_at,
+                job_id=note.job_id, action=note.action, sign=note.sign, connected=note.connected, company=note.company,
+            )  # fmt: skip
+            for member in note.told:
+                network = self.networks.setdefault(member, Network())
+                profile = self.state_of(member).profile
+                notes += fold_told(network, member, profile.company if profile else None, entry)
 
     def _job(self, job_id: str) -> JobState:
         state = self.jobs.get(job_id)

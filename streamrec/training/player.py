@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from streamrec import codecs
+from streamrec.codecs import Message
 from streamrec.events import Event
 from streamrec.kafka.producer import ProduceFailedError, Producer, Record
 from streamrec.training.replay import Due, Replay
@@ -97,7 +98,8 @@ class Pace:
 
 
 def play(
-    replay: Replay, producer: Producer, pace: Pace, wait: Callable[[float], bool], *, strict: bool = False,
+    replay: Replay, producer: Producer, pace: Pace, wait: Callable[[float], bool], *,
+    encode: Callable[[Message], bytes] = codecs.encode, strict: bool = False,
     tell: Callable[[str], None], report: Report,
 ) -> Summary:  # fmt: skip
     """Produce what `replay` gives, each record when it is due, until the end or a reason to stop earlier.
@@ -106,6 +108,8 @@ def play(
     ----------
     wait
         Sleeps for so many seconds (or none) and says whether to stop.
+    encode
+        Makes the value of a record.
     strict
         Stop at the first bad row.
     tell
@@ -127,7 +131,7 @@ def play(
                 summary.stopped = "interrupted"
                 break
             else:
-                producer.send_now(Record(item.topic, item.key.encode(), codecs.encode(item.event)))
+                producer.send_now(Record(item.topic, item.key.encode(), encode(item.event)))
             summary.add(item)
             if strict and summary.bad:
                 summary.stopped = "bad row"

@@ -6,7 +6,7 @@ or its further columns. Rows that are equal in all of these, at the same time, a
 """
 
 import heapq
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
 from operator import attrgetter
 from pathlib import Path
@@ -17,7 +17,7 @@ import msgspec
 from streamrec import topics
 from streamrec.codecs import Message, check
 from streamrec.codecs.records import KINDS
-from streamrec.events import JobPosting, MemberProfile, Rejected
+from streamrec.events import Event, JobPosting, MemberProfile, Rejected
 from streamrec.training.columns import LISTS, Columns
 from streamrec.training.rows import BadRow, FileError, Row, Table
 
@@ -264,6 +264,12 @@ class Replay:
                 yield Due(max(begin, at), "member-profiles", profile.member_id, profile)
             elif isinstance(profile, Rejected):
                 yield self._bad(table, row, profile)
+
+
+def first_events(log: Sequence[Due], count: int | None) -> Sequence[Due]:
+    """The log up to its event of that number, with what was posted and said until then; None: all of it."""
+    ends = [place for place, due in enumerate(log, 1) if isinstance(due.event, Event)]
+    return log if count is None or count >= len(ends) else log[: ends[count - 1]]
 
 
 def _other(topic: str, fields: dict[str, Any]) -> str:

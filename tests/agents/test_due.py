@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamrec.agents.due import BUCKET, FORMAT, Due, DueQueue, UnreadableDueError, pack
+from streamrec.stores.base import PutFields
 from streamrec.stores.keys import Keys
 from streamrec.stores.memory import MemoryStore
 
@@ -61,3 +62,18 @@ def test_the_bytes_of_format_1_are_what_they_were() -> None:
 def test_other_bytes_are_refused(value: bytes) -> None:
     with pytest.raises(UnreadableDueError, match="Due"):
         DueQueue({"0": value}).head(9, 9)
+
+
+def test_what_waits_of_an_erased_member_is_forgotten() -> None:
+    queue = DueQueue({})
+    for offset in range(3 * BUCKET):
+        queue.add(Due(offset, f"m{offset % 3}", f"r{offset}", 10))
+    queue.writes("key")
+    queue.forget("m1")
+    assert len(queue) == 2 * BUCKET
+    assert {due.member_id for due in queue.head(10, 9 * BUCKET)} == {"m0", "m2"}
+    [write] = queue.writes("key")
+    assert isinstance(write, PutFields)
+    assert len(write.fields) == 3
+    queue.forget("nobody")
+    assert queue.writes("key") == []

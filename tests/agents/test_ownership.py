@@ -112,3 +112,23 @@ async def a_topic_created_anew_is_refused() -> None:
 
 def test_a_topic_created_anew_is_refused() -> None:
     asyncio.run(a_topic_created_anew_is_refused())
+
+
+async def rest_waits_for_the_turns_in_hand_and_lets_no_other_begin() -> None:
+    ownership = owner(MemoryStore(KEYS), Log())
+    await ownership.take({VIEWS, TP("job-views", 2)})
+    hold = ownership.hold(*VIEWS)
+    assert hold is not None
+    await hold.turn.acquire()
+    resting = asyncio.create_task(ownership.rest())
+    await asyncio.sleep(0)
+    await ownership.take({TP("job-views", 3)})  # the group is assigned anew meanwhile
+    assert not resting.done()
+    hold.turn.release()
+    await asyncio.wait_for(resting, 5)
+    assert [each.name for each in ownership.holds()] == ["m3"]
+    assert all(each.turn.locked() for each in ownership.holds())
+
+
+def test_rest_waits_for_the_turns_in_hand_and_lets_no_other_begin() -> None:
+    asyncio.run(rest_waits_for_the_turns_in_hand_and_lets_no_other_begin())

@@ -9,6 +9,7 @@ import prometheus_client
 import pytest
 
 from streamrec.agents import trainer
+from streamrec.agents.ownership import Hold
 from streamrec.agents.trainer import TrainerAgent
 from streamrec.events import TrainingExample
 from streamrec.features.library import FEATURE_SET, FEATURES
@@ -16,7 +17,8 @@ from streamrec.models import snapshot as snapshots
 from streamrec.models.card import Card
 from streamrec.models.planted import planted_examples, planted_stream
 from streamrec.settings import Settings
-from streamrec.stores.keys import Keys
+from streamrec.stores.keys import MODEL_SLOT, Keys
+from streamrec.stores.memory import MemoryStore
 
 
 def widened(example: TrainingExample, surface: str) -> TrainingExample:
@@ -79,3 +81,27 @@ def test_the_card_lies_beside_the_copy_on_disk(agent: TrainerAgent, tmp_path: Pa
     assert (told.version, told.negatives, told.calibrated) == (4, "both", True)
     assert "# job_check, version 4" in (tmp_path / "models" / "job_check.card.md").read_text()
     assert agent._read_copy() == taken
+
+
+@pytest.mark.anyio
+async def test_a_model_is_kept_once_it_has_learned_something_and_is_announced(tmp_path: Path) -> None:
+    keys = Keys("t", 1)
+    store = MemoryStore(keys)
+    hold = Hold(MODEL_SLOT, await store.take(MODEL_SLOT), keys, {trainer.TOPIC: "topic-id"})
+    await hold.load()
+    made = TrainerAgent(Settings(data_dir=str(tmp_path)), keys, cast(Any, None))
+    await made.prepare(hold)
+    await made.snapshot()
+    assert await store.get([keys.model("job_check"), keys.model_version("job_check")]) == [None, None]
+    for number, example in enumerate(planted_examples(2), 1):
+        made._model.learn(widened(example, "mail"))
+        await made.snapshot()
+        assert await store.get([keys.model_version("job_check")]) == [str(number).encode()]
+        assert len(await store.follow({keys.changes(MODEL_SLOT): "0-0"}, 0)) == number
+    await made.snapshot()  # nothing new
+    assert await store.get([keys.model_version("job_check")]) == [b"2"]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"

@@ -21,7 +21,8 @@ RECORDS = 3_000
 WORKER = """
 import json, os, sys
 from faust.types import TP
-from streamrec.agents.app import StreamApp, run
+from streamrec.agents.app import StreamApp
+from streamrec.agents.process import run
 from streamrec.settings import Settings
 topic, start, stop_after, transport, kafka, data, group = sys.argv[1:]
 app = StreamApp("test", Settings(kafka=kafka, data_dir=data, group=group, transport=transport, session_timeout_s=3.0))
@@ -43,7 +44,7 @@ async def read(stream):
             print(json.dumps(seen), flush=True)
             app.halt(0)
 
-sys.exit(run(app))
+sys.exit(run(app, 5.0))
 """
 
 

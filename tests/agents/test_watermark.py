@@ -25,8 +25,8 @@ def test_it_is_the_least_of_what_the_inputs_have_come_to(other: Input, expected:
     assert watermark([IDLING, BUSY, other], NOW, IDLE) == expected
 
 
-def test_its_inputs_are_the_member_topics_but_for_profiles() -> None:
-    assert set(TOPICS) == set(topics.MEMBER_TOPICS) - {"member-profiles"}
+def test_its_inputs_are_the_events_of_members() -> None:
+    assert set(TOPICS) == set(topics.MEMBER_TOPICS) - {"member-profiles", "member-activity"}
 
 
 def test_clocks_that_are_ahead_do_not_move_it_beyond_now() -> None:

@@ -2,6 +2,7 @@
 
 from streamrec.building.builder import LAST_INDEX, Builder, Past
 from streamrec.events import (
+    Connection,
     Impression,
     ImpressionItem,
     ImpressionSeen,
@@ -9,6 +10,7 @@ from streamrec.events import (
     JobView,
     MemberProfile,
     Tombstone,
+    digest_of,
 )
 from streamrec.features.library import FEATURE_SET, feature_names
 from streamrec.settings import Settings
@@ -128,3 +130,42 @@ def test_an_erased_member_and_a_removed_job_leave_nothing() -> None:
     assert "ann" not in builder.shown
     assert builder.jobs[JOBS[0]].removed
     assert builder.jobs[JOBS[0]].totals[0] == 1
+
+
+def connected(number: int, a: str, b: str, at: int) -> Past:
+    event = Connection(event_id=f"c{number}", member_id=a, other_member_id=b, occurred_at=at)
+    return Past(at, "connections", event, 0, number)
+
+
+def seen_by(number: int, member: str, job: str, at: int) -> Past:
+    return Past(at, "job-views", view(number, member, job, at), 0, number)
+
+
+def test_connections_are_told_what_each_other_does_as_live() -> None:
+    builder = built([connected(0, "ann", "bob", START), seen_by(1, "bob", "job-1", START + 1)])
+    assert [(act.member_id, act.job_id) for act in builder.networks["ann"].acts] == [("bob", "job-1")]
+
+
+def test_a_tombstone_erases_with_connections_and_what_is_older_stays_away() -> None:
+    gone = Past(START + 10, "member-profiles", Tombstone("bob"), 0, 0)
+    builder = built([
+        connected(0, "ann", "bob", START), seen_by(1, "bob", "job-1", START + 1), gone,
+        seen_by(2, "bob", "job-2", START + 10), connected(1, "eve", "bob", START + 9), seen_by(3, "bob", "job-3", START + 11),
+    ])  # fmt: skip
+    assert builder.networks["ann"].acts == []
+    assert builder.networks["ann"].edges == {}
+    assert "eve" not in builder.members
+    assert [touch.job_id for touch in builder.members["bob"].recent] == ["job-3"]
+    assert builder.erased == {digest_of("bob"): START + 10}
+
+
+def test_the_ledger_keeps_members_away_whose_tombstone_is_compacted_away() -> None:
+    builder = Builder(Settings(), IDS, {}, 1.0, {digest_of("bob"): START + 10})
+    for item in (
+        seen_by(1, "bob", "job-1", START + 10),
+        seen_by(2, "ann", "job-1", START),
+        seen_by(3, "bob", "job-2", START + 11),
+    ):
+        builder.take(item)
+    assert [touch.job_id for touch in builder.members["bob"].recent] == ["job-2"]
+    assert builder.members["ann"].recent[0].job_id == "job-1"

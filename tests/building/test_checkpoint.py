@@ -7,6 +7,7 @@ import pytest
 from streamrec.building import checkpoint
 from streamrec.building.builder import Builder, Past
 from streamrec.building.checkpoint import Span, UnusableCheckpointError, Work
+from streamrec.events import Connection, Tombstone
 from streamrec.settings import Settings
 from streamrec.stores.positions import Mark
 from tests.building.test_builder import IDS, START, history, impression
@@ -21,7 +22,15 @@ def work() -> Work:
 
 
 def test_going_on_from_a_checkpoint_is_as_if_nothing_had_happened(tmp_path: Path) -> None:
-    past = [*history(), Past(START, "impressions", impression("r1", START + 500_000), 1, 5), *history(400)[230:]]
+    friends = Connection(event_id="c", member_id="m1", other_member_id="m2", occurred_at=START)
+    gone = Past(START, "member-profiles", Tombstone("m3"), 0, 0)
+    past = [
+        *history(),
+        Past(START, "connections", friends, 0, 0),
+        gone,
+        Past(START, "impressions", impression("r1", START + 500_000), 1, 5),
+        *history(400)[230:],
+    ]
     whole, first = Builder(Settings(), IDS, MARKS), Builder(Settings(), IDS, MARKS)
     for item in past:
         whole.take(item)
@@ -42,6 +51,8 @@ def test_going_on_from_a_checkpoint_is_as_if_nothing_had_happened(tmp_path: Path
         whole.closed,
         whole.clock,
     )
+    assert (second.networks, second.erased) == (whole.networks, whole.erased)
+    assert second.networks["m1"].acts
     assert second.counts() == whole.counts()
     assert second.model.state() == whole.model.state()
 

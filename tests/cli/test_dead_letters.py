@@ -93,7 +93,9 @@ def test_the_list_is_narrowed_by_reason_topic_and_limit(run: Run) -> None:
 def test_the_table_has_a_line_a_letter_and_a_sum(run: Run) -> None:
     lines = run("list", "--limit", "3").stdout.splitlines()
     assert len(lines) == 5
-    assert lines[1].split()[:6] == ["0:2", "2023-11-14", "22:13:22", "unknown_schema", "job-saves/0@3", "ff01"]
+    assert lines[1].split()[:8] == [
+        "0:2", "2023-11-14", "22:13:22", "unknown_schema", "job-saves/0@3", "1", "open", "ff01",
+    ]  # fmt: skip
     assert lines[-1].startswith("4 in all (1 bad_time, 1 ")
     assert lines[-1].endswith("the newest 3 shown")
     assert "[future]" in run("list").stdout

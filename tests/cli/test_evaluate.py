@@ -113,6 +113,8 @@ def test_the_report_is_one_page_that_needs_nothing(log: Path, tmp_path: Path) ->
     [
         (("--candidates", "catalogue"), 2, "--catalogue FILE"),
         (("--baseline", "als"), 2, "popularity"),
+        (("--points", "3"), 2, "--points: only with --live"),
+        (("--points", "3", "--compare-members", "9"), 2, "--points, --compare-members: only with"),
         (("--baseline", "none", "--baseline", "popularity"), 2, "goes with no other"),
         (("--columns", "ts=when"), 2, "no column when"),
         (("--map", "view=nowhere"), 2, "nowhere"),
@@ -141,3 +143,7 @@ def test_ctrl_c_ends_with_what_there_is(tmp_path: Path) -> None:
     assert process.returncode == 130
     assert json.loads(out)["events"] < 100_000
     assert "ended early" in err
+
+
+def test_a_log_can_be_ended_early(log: Path) -> None:
+    assert json.loads(run(log, "--events", "30", "--json", "--baseline", "none").stdout)["events"] == 30

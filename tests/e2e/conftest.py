@@ -133,13 +133,15 @@ class System:
             return False
 
     def produce(self, events: Iterable[tuple[str, Any]]) -> None:
-        """Send (topic, event or raw bytes) pairs and wait for the acknowledgements."""
+        """Send (topic, event, record or raw bytes) pairs and wait for the acknowledgements."""
         self.produce_as(None, events)
 
     def produce_as(self, partitions: int | None, events: Iterable[tuple[str, Any]]) -> None:
         """`produce` as it would be if the topics had so many partitions."""
         for topic, event in events:
-            if isinstance(event, bytes):
+            if isinstance(event, Record):
+                record = event
+            elif isinstance(event, bytes):
                 record = Record(topic=topic, key=b"raw", value=event)
             else:
                 key = getattr(event, "key", None) or (event.job_id if topic == "job-postings" else event.member_id)
@@ -152,7 +154,9 @@ class System:
     def pending(self) -> dict[str, int]:
         """Records by partition that are not in the state (or the model) yet."""
         missing, keys = {}, self.keys
-        for name in sorted(CONSUMED):
+        for name in sorted(
+            CONSUMED, key=lambda name: (name in DERIVED, name)
+        ):  # what is derived comes after its sources
             for partition, (_, high) in self.admin.watermarks(name).items():
                 slot = "model" if name == "training-examples" else slot_name(name, partition)
                 stored = self.client.hget(keys.positions(slot), name)
@@ -167,7 +171,8 @@ class System:
         def done() -> bool:
             return not [name for name in self.pending() if trainer or not name.startswith("training-examples")]
 
-        self.wait(done, "everything produced to be in the state", patience_s)
+        # Twice, since what is read last may have led to something where it was looked first.
+        self.wait(lambda: done() and done(), "everything produced to be in the state", patience_s)
 
     def wait(self, condition: Callable[[], Any], what: str, patience_s: float = 20) -> Any:
         """Poll `condition` until it is true; its value."""
@@ -196,9 +201,10 @@ class System:
         self.broker.stop()
 
 
+DERIVED = frozenset({"job-activity", "member-activity", "training-examples"})
 CONSUMED = frozenset({
     "job-views", "job-saves", "job-likes", "job-applications", "job-dismissals", "connections", "member-profiles",
-    "job-postings", "job-activity", "training-examples", "impressions", "impressions-seen",
+    "job-postings", "job-activity", "member-activity", "training-examples", "impressions", "impressions-seen",
 })  # fmt: skip
 
 

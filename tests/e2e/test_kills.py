@@ -188,8 +188,8 @@ import streamrec.agents.ownership as ownership
 ownership.check = lambda tp, position, topic_id, low, high: low   # and reading starts over
 """
 NO_MARKS = """
-import streamrec.agents.jobs as jobs
-jobs.is_applied = lambda *_: False                # derived entries produced twice count twice
+import streamrec.agents.derived as derived
+derived.is_applied = lambda *_: False                # derived entries produced twice count twice
 """
 NOT_ATOMIC = """
 from streamrec.agents.ownership import Hold
@@ -202,11 +202,12 @@ async def torn(self, writes, position_of, marks):
 Hold.commit = torn
 """
 NOT_ACKNOWLEDGED = """
+import asyncio
 from streamrec.kafka.producer import Producer
-send_all, held = Producer.send_all, []
-async def late(self, records, timeout_s):         # what a batch derives goes out with the next one: after its commit
-    global held
-    held, due = list(records), held
+send_all, held = Producer.send_all, {}
+async def late(self, records, timeout_s):         # what a batch derives goes out with the next one of its lane:
+    lane = asyncio.current_task()                 # after its commit
+    held[lane], due = list(records), held.get(lane, [])
     await send_all(self, due, timeout_s)
 Producer.send_all = late
 """
@@ -230,7 +231,8 @@ def test_without_the_guard_the_comparison_fails(make_system: Callable[..., Any],
     kill_worker_at(system, log, fault, spoil)
     system.start("worker", spoil=spoil)
     system.settle(trainer=False)
-    system.produce(log.events[-1:])  # a duplicate derives nothing, so that nothing is held back but what has been lost
+    # Duplicates derive nothing: after one for each lane nothing is held back but what has been lost.
+    system.produce({event.member_id: (topic, event) for topic, event in log.events}.values())
     system.settle(trainer=False)
     assert differences(system, log) != []
 

@@ -175,3 +175,40 @@ def test_the_batched_transport_is_the_one_in_use(fed: Any) -> None:
     batches = worker.total("streamrec_batch_records_count", topic="job-views")
     records = worker.total("streamrec_batch_records_sum", topic="job-views")
     assert records / batches > 5
+
+
+def test_a_clock_that_is_ahead_is_reported_and_one_that_is_far_ahead_is_refused(fed: Any) -> None:
+    soon, far = now_ms() + 120_000, now_ms() + 10 * 86_400_000
+    fed.produce([
+        ("job-views", JobView(event_id="ahead-1", member_id="ahead", job_id="pair-a", occurred_at=soon)),
+        ("job-views", JobView(event_id="ahead-2", member_id="ahead", job_id="pair-b", occurred_at=far)),
+    ])  # fmt: skip
+    fed.settle()
+    assert fed.http.get("/v1/members/ahead").json()["viewed"] == 1
+    worker = scrape(f"http://127.0.0.1:{fed.settings.worker_metrics_port}/metrics")
+    assert worker.total("streamrec_event_ahead_seconds_count") >= 1
+    doctor = subprocess.run(
+        [sys.executable, "-m", "streamrec", "doctor"], env={**os.environ, **fed.environ()}, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert "clocks of producers are ahead" in doctor.stdout
+
+
+def test_an_action_on_a_job_that_is_not_posted_yet_counts_and_the_posting_follows(fed: Any) -> None:
+    early = [
+        JobView(event_id=f"early-{number}", member_id=f"early-{number}", job_id="not-yet", occurred_at=now_ms())
+        for number in range(3)
+    ]
+    fed.produce(("job-views", event) for event in early)
+    fed.settle()
+    fed.wait(lambda: fed.http.get("/v1/jobs/not-yet").status_code == 200, "the job to be known by its actions")
+    assert fed.http.get("/v1/jobs/not-yet").json()["activity"]["view"]["total"] == 3
+    posting = JobPosting(job_id="not-yet", title="Late Posting", posted_at=now_ms())
+    fed.produce([("job-postings", posting)])
+    fed.settle()
+    fed.wait(lambda: (fed.http.get("/v1/jobs/not-yet").json()["posting"] or {}).get("title") == "Late Posting", "it")
+    assert fed.http.get("/v1/jobs/not-yet").json()["activity"]["view"]["total"] == 3
+    fed.produce([("job-postings", JobPosting(job_id="not-yet", title="Renamed", posted_at=now_ms(), closed=True))])
+    fed.settle()
+    fed.wait(lambda: fed.http.get("/v1/jobs/not-yet").json()["posting"]["title"] == "Renamed", "the update", 1.0)
+    assert "not-yet" not in ids(fed.recommendations("quick-1", limit=100))

@@ -19,7 +19,7 @@ from streamrec.events import (
     Tombstone,
 )
 from streamrec.features.fold import fold_entry, fold_member, fold_neighbours, fold_posting
-from streamrec.features.state import JobState, MemberState, Neighbours
+from streamrec.features.state import JobState, MemberState, Neighbours, Network, NetworkAct
 from streamrec.features.table import JobTable
 from streamrec.features.windows import DAY_MS, HOUR_MS
 
@@ -41,6 +41,7 @@ WORDS = (
 )
 PLACES = ((None, None), ("Olney", "MD"), ("olney ", "IL"), ("Bonn", "NRW"), ("BONN", "NRW"), (None, "MD"))
 FUNCTIONS = (None, "Care", "IT", "Kitchen")
+SKILLS = ("care", "sql", "SQL ", "Python")
 COMPANIES = (None, "Acme", "ACME", "Umbrella", "Initech")
 
 
@@ -51,6 +52,7 @@ class World:
     jobs: dict[str, JobState]
     members: dict[str, MemberState]
     neighbours: dict[str, Neighbours]
+    networks: dict[str, Network]
     now: int
 
     def table(self) -> JobTable:
@@ -76,6 +78,11 @@ def some_posting(random: Random, job_id: str, now: int) -> JobPosting:
         posted_at=random.choice((None, now - random.randrange(60) * DAY_MS)),
         expires_at=random.choice((None, None, now - HOUR_MS, now + DAY_MS)),
         closed=random.random() < 0.1,
+        seniority=random.choice((None, "Senior", "entry level", "wizard")),
+        skills=tuple(random.choices(SKILLS, k=random.randrange(4))),
+        salary_min=random.choice((None, 0.0, 40_000.0)),
+        salary_max=random.choice((None, 60_000.0, 900_000.0)),
+        currency=random.choice((None, "EUR", "usd")),
     )
 
 
@@ -93,6 +100,10 @@ def _profile(random: Random, member_id: str) -> MemberProfile:
         open_to_remote=random.choice((None, True, False)),
         followed_companies=random.choice(((), ("acme",))),
         blocked_companies=random.choice(((), ("Initech", "nobody"))),
+        seniority=random.choice((None, "lead", "junior")),
+        skills=random.choice(((), ("care", "SQL"), ("care", "python", "unheard of"))),
+        salary_floor=random.choice((None, 50_000.0)),
+        currency=random.choice((None, "EUR", "USD")),
         updated_at=START,
     )
 
@@ -101,7 +112,7 @@ def make_world(seed: int, jobs: int = 60, members: int = 8, events: int = 600) -
     """Fold a log: some jobs have a posting only, some activity only, some are removed."""
     random = Random(seed)
     now = START + 40 * DAY_MS
-    world = World({}, {f"m{number}": MemberState() for number in range(members)}, {}, now)
+    world = World({}, {f"m{number}": MemberState() for number in range(members)}, {}, {}, now)
     for number in range(jobs):
         if random.random() < 0.85:
             job_id = f"j{number}"
@@ -125,7 +136,23 @@ def make_world(seed: int, jobs: int = 60, members: int = 8, events: int = 600) -
             fold_member(member, _profile(random, member_id))
     for job_id in random.sample(sorted(world.jobs), jobs // 20):
         fold_posting(world.jobs[job_id], Tombstone(job_id))
+    for member_id in world.members:
+        world.networks[member_id] = _network(random, list(world.jobs), now)
     return world
+
+
+def _network(random: Random, jobs: list[str], now: int) -> Network:
+    """Five connections, the first of which does nothing."""
+    others = [f"friend{number}" for number in range(5)]
+    pairs = random.sample([(other, job) for other in others[1:] for job in [*jobs, "gone"]], 30)
+    acts = [
+        NetworkAct(other, job, random.randrange(4), now - random.randrange(50 * 24 * 60) * 60_000)
+        for other, job in pairs
+    ]
+    return Network(
+        version=1, edges=dict.fromkeys(others, START), acts=sorted(acts, key=lambda act: -act.at),
+        companies={other: company for other in others if (company := random.choice(COMPANIES)) is not None},
+    )  # fmt: skip
 
 
 @pytest.fixture(name="make_world")

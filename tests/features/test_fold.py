@@ -338,13 +338,10 @@ def test_a_profile_replaces_the_one_before_and_a_tombstone_erases_the_member() -
     assert state == MemberState(version=version + 3)
 
 
-def test_connections_come_and_go() -> None:
+def test_a_connection_is_a_sign_of_life_and_nothing_else_here() -> None:
     state = MemberState()
-    for at, (other, connected) in enumerate((("a", True), ("b", True), ("a", False), ("c", False)), START):
-        event = Connection(event_id="e", member_id="m", other_member_id=other, occurred_at=at, connected=connected)
-        assert fold_member(state, event) == []
-    assert state.connections == {"b": START + 1}
-    assert (state.version, state.last_at, state.recent) == (4, START + 3, [])
+    assert fold_member(state, Connection(event_id="e", member_id="m", other_member_id="a", occurred_at=START)) == []
+    assert state == MemberState(version=1, first_at=START, last_at=START)
 
 
 def test_a_tombstone_closes_a_job_and_a_later_posting_opens_it_again() -> None:

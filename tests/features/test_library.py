@@ -15,6 +15,7 @@ from streamrec.events import Action, JobPosting, MemberProfile
 from streamrec.features import library
 from streamrec.features.feature import Reading
 from streamrec.features.fold import NEIGHBOUR_HALF_LIFE_MS
+from streamrec.features.seniority import level_of
 from streamrec.features.state import Decayed, JobState, MemberState, Neighbours, Recent
 from streamrec.features.table import JobTable
 from streamrec.features.text import tokens
@@ -33,7 +34,7 @@ class Slow:
     """One member's features by their descriptions, in plain Python."""
 
     def __init__(self, world: Any, member_id: str) -> None:
-        self.world, self.now = world, world.now
+        self.world, self.now, self.member_id = world, world.now, member_id
         self.state: MemberState = world.members[member_id]
         self.profile = self.state.profile or MemberProfile(member_id="", updated_at=0)
         recent = [touch for touch in self.state.recent if touch.action != Action.DISMISS]
@@ -139,6 +140,53 @@ class Slow:
         shares, text = self.shares(name, known), self.text(job_id, name)
         return shares.get(text, 0.0) / sum(shares.values()) if text and known else 0.0
 
+    def company_popularity(self, job_id: str) -> float:
+        company = self.text(job_id, "company")
+        jobs = [
+            job
+            for j, job in self.world.jobs.items()
+            if company and job.popularity and self.text(j, "company") == company
+        ]
+        return math.log1p(sum(max(0.0, job.popularity[2].value) * 2.0 ** ((job.popularity[2].at - self.now) / (10 * DAY_MS))
+                              for job in jobs))  # fmt: skip
+
+    def desired_coverage(self, job_id: str) -> float:
+        words, best = set(self.words(job_id)), 0.0
+        for title in self.profile.desired_titles:
+            wanted = {word: self.idf[word] ** 2 for word in tokens(title) if word in self.idf}
+            if wanted:
+                best = max(best, sum(says for word, says in wanted.items() if word in words) / sum(wanted.values()))
+        return best
+
+    def skill_overlap(self, posting: JobPosting | None) -> float:
+        asked = {key(skill) for skill in posting.skills} if posting else set()
+        known = {key(skill) for job in self.world.jobs.values() if job.posting for skill in job.posting.skills}
+        mine = {key(skill) for skill in self.profile.skills} & known
+        return len(asked & mine) / len(asked) if asked and mine else 0.0
+
+    def level_gap(self, posting: JobPosting | None) -> float:
+        steps = [level_of(posting.seniority if posting else None), level_of(self.profile.seniority)]
+        return 1.0 if min(steps) < 0 else float(abs(steps[0] - steps[1]))
+
+    def pay(self, posting: JobPosting | None) -> float:
+        if not posting or key(posting.currency) != key(self.profile.currency) or not self.profile.salary_floor:
+            return 0.0
+        offers = [offer for offer in (posting.salary_min, posting.salary_max) if offer]
+        ratio = sum(offers) / len(offers) / self.profile.salary_floor if offers else 1.0
+        return min(1.0, max(-1.0, math.log(ratio)))
+
+    def network(self, job_id: str) -> dict[str, float]:
+        network = self.world.networks[self.member_id]
+        lately = [act for act in network.acts if act.job_id == job_id and act.at > self.now - 30 * DAY_MS]
+        lately = lately if job_id in self.world.jobs else []
+        counts = [
+            math.log1p(sum(act.action >= least for act in lately)) for least in (Action.VIEW, Action.LIKE, Action.APPLY)
+        ]
+        company = self.text(job_id, "company")
+        colleagues = sum(key(other) == company for other in network.companies.values()) if company else 0
+        names = ("network_views", "network_likes", "network_applications")
+        return {**dict(zip(names, counts, strict=True)), "network_at_company": math.log1p(colleagues)}
+
     def row(self, job_id: str) -> dict[str, float]:
         job = self.world.jobs.get(job_id, JobState())
         popularity = job.popularity or [Decayed()] * 3
@@ -158,6 +206,7 @@ class Slow:
             "job_dismissals": math.log1p(counts[Action.DISMISS]),
             "save_rate": (counts[Action.SAVE] + 1.0) / (max(counts[Action.VIEW], counts[Action.SAVE]) + 20.0),
             "apply_rate": (counts[Action.APPLY] + 0.4) / (max(counts[Action.VIEW], counts[Action.APPLY]) + 20.0),
+            "company_popularity": self.company_popularity(job_id),
             "region_popularity": self.beside(job_id, "region"),
             "function_popularity": self.beside(job_id, "function"),
             "posting_age": self.minutes((posting.posted_at if posting else None) or job.first_at),
@@ -170,12 +219,20 @@ class Slow:
             "region_share": self.share(job_id, "region"),
             "function_share": self.share(job_id, "function"),
             "desired_overlap": self.cosine(self.words(job_id), self.desired),
+            "desired_coverage": self.desired_coverage(job_id),
             "same_city": self.same(job_id, "city", home=True),
             "same_region": self.same(job_id, "region", home=True),
             "same_company": self.same(job_id, "company", home=False),
             "same_function": self.same(job_id, "function", home=True),
             "same_industry": self.same(job_id, "industry", home=False),
             "remote_match": 0.0 if remote is None or wish is None else float(remote) * (1.0 if wish else -1.0),
+            "followed_company": float(
+                self.text(job_id, "company") in {key(company) for company in self.profile.followed_companies} - {""}
+            ),
+            "skill_overlap": self.skill_overlap(posting),
+            "level_gap": self.level_gap(posting),
+            "pay": self.pay(posting),
+            **self.network(job_id),
             "member_idle": self.minutes(self.state.last_at),
             "member_views": math.log1p(mine[Action.VIEW]),
             "member_interest": math.log1p(mine[Action.LIKE] + mine[Action.SAVE]),
@@ -190,7 +247,7 @@ def test_the_matrix_is_what_a_slow_reading_gives(seed: int, make_world: Callable
     job_ids = [*world.jobs, "unknown"]
     for member_id, member in world.members.items():
         neighbours = {j: world.neighbours[j] for j in sources(member) if j in world.neighbours}
-        view = MemberView.build(member, neighbours, table, world.now)
+        view = MemberView.build(member, neighbours, table, world.now, world.networks[member_id])
         found = library.matrix(view, table, table.rows(job_ids), world.now)
         slow = Slow(world, member_id)
         for job_id, row in zip(job_ids, found.tolist(), strict=True):
@@ -203,7 +260,7 @@ def test_the_matrix_is_what_a_slow_reading_gives(seed: int, make_world: Callable
 def test_rows_do_not_depend_on_their_company(seed: int, make_world: Callable[..., Any]) -> None:
     world = make_world(seed)
     table, member = world.table(), world.members["m0"]
-    view = MemberView.build(member, world.neighbours, table, world.now)
+    view = MemberView.build(member, world.neighbours, table, world.now, world.networks["m0"])
     rows = np.arange(len(table), dtype=np.int32)
     whole = library.matrix(view, table, rows, world.now)
     draw = np.random.default_rng(seed)
@@ -215,10 +272,13 @@ def test_rows_do_not_depend_on_their_company(seed: int, make_world: Callable[...
 numbers = st.one_of(st.floats(-1e6, 1e15), st.just(0.0), st.just(5e-324), st.just(1e300))
 times = st.one_of(st.just(0), st.integers(0, 4_000_000_000_000))
 sums = st.builds(Decayed, numbers, times)
+pays = st.none() | st.floats()
+words = st.lists(st.sampled_from(["", "a", "A", "b"]), max_size=20).map(tuple)
 names = st.sampled_from([None, "", " ", "Bonn", "bonn", "x"])
 postings = st.builds(
     JobPosting, job_id=st.just("j"), title=st.sampled_from(["", "!", "Night Nurse", "nurse"]), city=names, region=names,
-    company=names, function=names, industry=names, remote=st.sampled_from([None, True, False]),
+    company=names, function=names, industry=names, remote=st.sampled_from([None, True, False]), skills=words,
+    seniority=names, salary_min=pays, salary_max=pays, currency=names,
     posted_at=st.none() | times, expires_at=st.none() | times, closed=st.booleans(),
 )  # fmt: skip
 jobs = st.builds(
@@ -228,7 +288,7 @@ jobs = st.builds(
 profiles = st.builds(
     MemberProfile, member_id=st.just("m"), city=names, region=names, company=names, function=names, industry=names,
     headline=names, desired_titles=st.sampled_from([(), ("nurse",), ("!",)]),
-    open_to_remote=st.sampled_from([None, True]), updated_at=times,
+    open_to_remote=st.sampled_from([None, True]), updated_at=times, skills=words, salary_floor=pays, currency=names,
 )  # fmt: skip
 touches = st.builds(Recent, st.sampled_from(["j0", "j1", "gone"]), times, st.integers(0, 4))
 members = st.builds(
@@ -275,14 +335,16 @@ def test_features_have_unique_names_and_say_what_they_are() -> None:
 
 
 def test_the_order_of_the_set_is_what_it_was() -> None:
-    assert library.FEATURE_SET == "job_check/1"
+    assert library.FEATURE_SET == "job_check/2"
     assert list(library.feature_names()) == [
         "popularity_hour", "popularity_day", "popularity_days", "job_views", "job_likes", "job_saves",
-        "job_applications", "job_dismissals", "save_rate", "apply_rate", "region_popularity", "function_popularity",
-        "posting_age", "job_idle", "covisit", "covisit_rank", "title_overlap", "last_title_overlap", "company_share",
-        "region_share", "function_share", "desired_overlap", "same_city", "same_region", "same_company",
-        "same_function", "same_industry", "remote_match", "member_idle", "member_views", "member_interest",
-        "member_applications",
+        "job_applications", "job_dismissals", "save_rate", "apply_rate", "company_popularity",
+        "region_popularity", "function_popularity", "posting_age", "job_idle", "covisit", "covisit_rank",
+        "title_overlap", "last_title_overlap", "company_share", "region_share", "function_share",
+        "desired_overlap", "desired_coverage", "same_city", "same_region", "same_company", "same_function",
+        "same_industry", "remote_match", "followed_company", "skill_overlap", "level_gap", "pay",
+        "network_views", "network_likes", "network_applications", "network_at_company", "member_idle",
+        "member_views", "member_interest", "member_applications",
     ]  # fmt: skip
 
 

@@ -13,6 +13,8 @@ from streamrec.features.state import (
     JobState,
     MemberState,
     Neighbours,
+    Network,
+    NetworkAct,
     Recent,
     UnreadableStateError,
     pack,
@@ -21,7 +23,7 @@ from streamrec.features.state import (
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "state"
 
-STATES: dict[str, MemberState | JobState | Neighbours] = {
+STATES: dict[str, MemberState | JobState | Neighbours | Network] = {
     "member": MemberState(
         version=7,
         profile=MemberProfile(
@@ -35,7 +37,6 @@ STATES: dict[str, MemberState | JobState | Neighbours] = {
         viewed={"j1": 1_700_000_100_000, "j2": 1_700_000_150_000},
         saved={"j2": 1_700_000_200_000},
         seen=bytes(range(16)),
-        connections={"m2": 1_700_000_000_000},
     ),
     "job": JobState(
         version=3,
@@ -50,10 +51,14 @@ STATES: dict[str, MemberState | JobState | Neighbours] = {
         last_at=1_700_000_200_000,
     ),
     "neighbours": Neighbours(at=1_700_000_100_000, weights={"j2": 1.5, "j3": 0.125}),
+    "network": Network(
+        version=5, edges={"m2": 1_700_000_000_000, "m3": 1_700_000_100_000}, more=2, companies={"m2": "Acme"},
+        acts=[NetworkAct("m2", "j1", 2, 1_700_000_200_000)], parted={"m4": 1_700_000_050_000},
+    ),
 }  # fmt: skip
 
 
-def kind(state: MemberState | JobState | Neighbours) -> Any:
+def kind(state: MemberState | JobState | Neighbours | Network) -> Any:
     return type(state)
 
 

@@ -4,6 +4,7 @@ import uuid
 
 import msgspec
 import pytest
+from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from streamrec.kafka.admin import Admin, Problem
@@ -159,3 +160,17 @@ def test_an_absent_broker_is_an_error_within_the_patience() -> None:
     ):
         with pytest.raises(KafkaUnavailableError, match=r"Kafka does not answer at 127\.0\.0\.1"):
             call()
+
+
+@pytest.mark.servers
+def test_what_a_group_has_committed_is_told_and_nothing_of_a_group_that_is_none(
+    settings: Settings, specs: Specs
+) -> None:
+    admin, views = Admin(settings), named(specs, "job-views")
+    admin.create({views: specs[views]})
+    group = f"group-{views}"
+    assert admin.committed(group, [views]) == {}
+    consumer = Consumer({"bootstrap.servers": settings.kafka, "group.id": group})
+    consumer.commit(offsets=[TopicPartition(views, 1, 17)], asynchronous=False)
+    consumer.close()
+    assert admin.committed(group, [views, "no-such-topic"]) == {(views, 1): 17}

@@ -56,7 +56,10 @@ class FakeLookup:
         }
         return {
             "member_id": member_id,
-            "items": [{"rank": rank, "job_id": job_id, **item} for rank, job_id in enumerate(self.jobs, 1)],
+            "items": [
+                {"rank": rank, "position": rank - 1, "job_id": job_id, **item}
+                for rank, job_id in enumerate(self.jobs, 1)
+            ],
             "freshness": {"state_age_ms": self.state_age_ms},
             "degraded": self.degraded,
         }

@@ -6,6 +6,8 @@ import pytest
 from rich.console import Console
 
 from streamrec.local.dashboard import draw
+from streamrec.local.judgement import COURSE, Judgement, Row
+from streamrec.local.observer import SHOWN
 from streamrec.local.picture import Item, Picture, Watched
 
 LINKS = [
@@ -14,8 +16,12 @@ LINKS = [
     ("metrics", "http://127.0.0.1:8080/metrics"),
 ]
 ITEMS = tuple(
-    Item(f"Nurse [b]number[/b] {rank}", "Leeds", 0.25, "co-visited", None if rank % 2 else -rank) for rank in range(10)
+    Item(f"Nurse [b]number[/b] {rank}", "Leeds", 0.25, "co-visited", None if rank % 2 else -rank)
+    for rank in range(SHOWN)
 )
+JUDGEMENT = Judgement(rows=tuple(
+    Row(name, "87.3 %", "first 22.0 %", tuple(step / 30 for step in range(COURSE))) for name in ("hits", "worth", "p", "error")
+))  # fmt: skip
 MEMBER = Watched("m-7", "nurse, Leeds", ("viewed Night nurse",), ITEMS, 3)
 
 
@@ -33,11 +39,18 @@ def drawn(width: int, picture: Picture, watched: Watched | None) -> list[str]:
 @pytest.mark.parametrize("watched", [None, MEMBER])
 def test_it_fits_into_a_terminal_of_24_lines(width: int, watched: Watched | None) -> None:
     lines = drawn(
-        width, Picture(elapsed_s=75, sent=123_456, sent_rate=200, freshness_p50_s=0.02, freshness_p99_s=0.1), watched
+        width,
+        Picture(
+            elapsed_s=75, sent=123_456, sent_rate=200, freshness_p50_s=0.02, freshness_p99_s=0.1, judgement=JUDGEMENT
+        ),
+        watched,
     )
     assert len(lines) <= 24
     assert max(map(len, lines)) <= width + 200  # links add escape codes, invisible ones
     assert "1:15" in lines[0]
+    assert "123,456  200/s" in "".join(lines)
+    assert "20 ms, 100 ms" in "".join(lines)
+    assert sum("▁▁▂" in line and "87.3 % first 22.0 %" in line for line in lines) == 4
 
 
 def test_a_title_in_brackets_is_no_markup() -> None:

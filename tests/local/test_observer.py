@@ -8,12 +8,12 @@ from prometheus_client import REGISTRY
 
 import streamrec.metrics
 from streamrec.cli import doctor, status  # modules
-from streamrec.local import observer
+from streamrec.local import observer, progress
 
 KNOWN = {sample for family in REGISTRY.collect() for sample in (family.name, f"{family.name}_total")}
 
 
-@pytest.mark.parametrize("module", [observer, status, doctor])
+@pytest.mark.parametrize("module", [observer, progress, status, doctor])
 def test_every_series_that_is_read_is_declared(module: object) -> None:
     assert streamrec.metrics.EVENTS
     text = Path(str(module.__file__)).read_text()  # type: ignore[attr-defined]

@@ -1,13 +1,14 @@
 """The services get the settings they were started with, and a taken port is said before anything starts."""
 
 import socket
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streamrec.local.ports import free_port
-from streamrec.local.services import ServicesError, check_ports, environ_of
+from streamrec.local.services import ServicesError, check_ports, environ_of, register_schemas
 from streamrec.settings import Settings, load
 
 
@@ -33,3 +34,17 @@ def test_a_taken_port_is_named_with_the_setting_that_changes_it() -> None:
         settings = Settings(lookup_port=free_port(), worker_metrics_port=port, trainer_metrics_port=free_port())
         with pytest.raises(ServicesError, match=f"port {port} .*STREAMREC_WORKER_METRICS_PORT"):
             check_ports(settings)
+
+
+def test_our_schemas_are_registered_before_anything_is_written_by_them(registry_server: Any) -> None:
+    settings = Settings(schema_registry=registry_server.url, framing="confluent")
+    said: list[str] = []
+    register_schemas(settings, said.append)
+    assert len(said) == 1
+    assert "job-views-value" in said[0]
+    register_schemas(settings, said.append)
+    assert len(said) == 1
+    registry_server.mock.delete_subject("job-views-value")
+    registry_server.add("job-views-value", {"type": "record", "name": "JobView", "fields": []})
+    with pytest.raises(ServicesError, match=r"job-views-value: .*incompatible"):
+        register_schemas(settings, said.append)

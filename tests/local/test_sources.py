@@ -1,30 +1,12 @@
-"""What the demo is fed with is a made-up site without end, or a log as if it happened now."""
+"""A log is told as if it happened now."""
 
-from itertools import islice
 from pathlib import Path
 
-from streamrec.events import Event, JobPosting, JobView, MemberProfile
-from streamrec.local.sources import made_up, replayed
+from streamrec.events import JobView
+from streamrec.local.sources import replayed
 from streamrec.training.replay import Replay
 
 NOW = 1_750_000_000_000
-
-
-def test_the_made_up_site_begins_with_its_postings_and_profiles() -> None:
-    records = list(islice(made_up(seed=3, members=20, jobs=30, clock_ms=lambda: NOW), 300))
-    assert all(isinstance(record.event, JobPosting) for record in records[:30])
-    assert all(isinstance(record.event, MemberProfile) for record in records[30:50])
-    events = [record.event for record in records[50:] if isinstance(record.event, Event)]
-    assert len(events) > 200
-    assert all(event.occurred_at == NOW for event in events)
-
-
-def test_the_same_seed_makes_the_same_site() -> None:
-    def first(seed: int) -> list[object]:
-        return list(islice(made_up(seed, members=20, jobs=30, clock_ms=lambda: NOW), 200))
-
-    assert first(3) == first(3)
-    assert first(3) != first(4)
 
 
 def test_a_log_is_stamped_with_the_present_and_its_bad_rows_are_told(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from streamrec import topics
 from streamrec.kafka.admin import Admin
+from streamrec.kafka.subjects import schema_text
 from streamrec.local.ports import free_port
 from streamrec.local.servers import Server
 from streamrec.lookup.tokens import decode
@@ -175,3 +176,34 @@ class TestWithoutKafka:
         assert [result["status"] for result in body["results"]] == ["failed", "rejected"]
         assert body["results"][0]["event_id"] == "e1"
         assert (await client.get("/v1/members/anna/recommendations")).status_code == 200
+
+
+@pytest.mark.servers
+class TestWithARegistry:
+    """Events in the Confluent wire format need the ids of the schemas first."""
+
+    @pytest.fixture
+    def settings(self, broker: Server, registry_server: Any) -> Settings:
+        settings = Settings(
+            namespace="lookup-registry", kafka=broker.address, framing="confluent", schema_registry=registry_server.url,
+            registry_timeout_s=1.0,
+        )  # fmt: skip
+        Admin(settings).create(topics.load())
+        return settings
+
+    async def test_events_fail_with_the_reason_until_the_schema_is_registered(
+        self, client: httpx.AsyncClient, registry_server: Any
+    ) -> None:
+        registry_server.stop()
+        away = await send(client, VIEW)
+        registry_server.start()
+        missing = await send(client, VIEW)
+        for response, says in ((away, "does not answer"), (missing, "run `streamrec schemas register`")):
+            assert response.status_code == 503
+            (result,) = response.json()["results"]
+            assert (result["status"], result["reason"]) == ("failed", "no_schema")
+            assert says in result["detail"]
+        registry_server.add("job-views-value", schema_text("JobView"))
+        assert (await send(client, VIEW)).status_code == 200
+        registry_server.stop()
+        assert (await send(client, VIEW)).status_code == 200, "an id that is known needs no registry"

@@ -43,11 +43,13 @@ def test_every_operation_is_there_with_its_parameters_and_limits(described: dict
         for parameter in described["paths"]["/v1/members/{member_id}/recommendations"]["get"]["parameters"]
         if "name" in parameter
     }
-    assert list(parameters) == ["member_id", "limit", "cursor", "surface", "region", "remote", "track", "after"]
+    assert list(parameters) == ["member_id", "limit", "cursor", "surface", "region", "remote", "track", "after", "at"]
     assert parameters["limit"]["schema"] == {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}
     assert parameters["remote"]["schema"] == {"type": "boolean"}
     assert parameters["region"]["schema"] == {"type": "string", "minLength": 1, "maxLength": 200}
     assert parameters["track"]["schema"] == {"type": "boolean", "default": True}
+    assert parameters["at"]["schema"] == {"type": "integer", "minimum": 0, "maximum": 253_402_300_799_999}
+    assert "time_travel" in parameters["at"]["description"]
     assert all(parameter["description"] for parameter in parameters.values())
 
 

@@ -365,3 +365,53 @@ async def test_a_list_that_was_kept_before_it_had_features_is_ranked_anew(
 ) -> None:
     await keep_list(town, service, feature_set="", features=b"")
     assert (await get(client))["freshness"]["ranked"] == "now"
+
+
+async def test_another_moment_is_refused_unless_the_setting_allows_it(client: httpx.AsyncClient) -> None:
+    response = await client.get(ANNA, params={"at": NOW})
+    assert response.status_code == 400
+    problem = response.json()
+    assert problem["type"] == "urn:streamrec:problem:no-time-travel"
+    assert "time_travel" in problem["detail"]
+    assert [error["name"] for error in problem["errors"]] == ["at"]
+
+
+@pytest.fixture
+async def traveller(town: Town, settings: Settings, clock: Clock, service: Service) -> Service:
+    """A service that answers as of other moments."""
+    made = Service(msgspec.structs.replace(settings, time_travel=True), town.store, service.publisher, clock)
+    await made.serving.load()
+    return made
+
+
+async def test_a_list_as_of_another_moment_goes_by_that_moment(town: Town, traveller: Service, clock: Clock) -> None:
+    await town.post("brief", "Night Nurse Brief", posted_at=NOW - MINUTE, expires_at=NOW + MINUTE)
+    await traveller.serving.load()
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(create_app(traveller)), base_url="http://t") as client:
+        for _ in range(2):  # whatever was kept or shared by the answer before
+            assert "brief" in ids(await get(client, limit=100, at=NOW))
+            assert "brief" not in ids(await get(client, limit=100, at=NOW + 2 * MINUTE))
+            unknown = "/v1/members/nobody/recommendations"
+            assert "brief" in ids(await get(client, unknown, limit=100, at=NOW))
+            assert "brief" not in ids(await get(client, unknown, limit=100, at=NOW + 2 * MINUTE))
+        then = await get(client, limit=100, at=NOW + 2 * MINUTE)
+        clock.now = NOW + 2 * MINUTE
+        assert ids(await get(client, limit=100)) == ids(then)
+        assert then["freshness"]["ranked"] == "now"
+        wrong = await client.get(ANNA, params={"at": "-1"})
+        assert (wrong.status_code, wrong.json()["errors"][0]["name"]) == (422, "at")
+
+
+async def test_a_list_as_of_another_moment_leaves_no_trace(town: Town, traveller: Service) -> None:
+    traveller.serving.scorer = any_scorer()
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(create_app(traveller)), base_url="http://t") as client:
+        assert ids(await get(client, at=NOW - 5))
+        await traveller.background.flush()
+        assert await town.store.get([town.keys.asked("anna"), town.keys.ranked("anna")]) == [None, None]
+        assert queued(traveller) == []
+        await get(client)  # of now, tracked
+        await traveller.background.flush()
+        assert None not in await town.store.get([town.keys.asked("anna"), town.keys.ranked("anna")])
+        assert len(queued(traveller)) == 1
+        kept = await get(client, at=NOW)
+        assert kept["freshness"]["ranked"] == "now"

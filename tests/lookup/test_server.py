@@ -78,22 +78,33 @@ def until(holds: Callable[[], bool], patience_s: float, log: Path) -> None:
         time.sleep(0.05)
 
 
+Make = Callable[..., Lookup]
+
+
 @pytest.fixture
-def lookup(redis_server: Server, tmp_path: Path) -> Iterator[Lookup]:
-    settings = Settings(
-        redis=f"redis://{redis_server.address}/0",
-        namespace=f"server-{uuid4().hex}",
-        data_dir=str(tmp_path / "data"),
-        lookup_port=free_port(),
-        lookup_workers=2,
-        after_budget_ms=3000,
-    )
-    running = Lookup(settings, tmp_path / "lookup.log")
-    yield running
-    for process in psutil.Process(running.process.pid).children() if running.process.poll() is None else []:
-        process.kill()
-    running.process.kill()
-    running.process.wait()
+def make(redis_server: Server, tmp_path: Path) -> Iterator[Make]:
+    """Starts services; they are gone after the test."""
+    started: list[Lookup] = []
+
+    def start(**overrides: Any) -> Lookup:
+        settings = Settings(
+            redis=f"redis://{redis_server.address}/0", namespace=f"server-{uuid4().hex}",
+            data_dir=str(tmp_path / "data"), lookup_port=free_port(), after_budget_ms=3000, **overrides,
+        )  # fmt: skip
+        started.append(Lookup(settings, tmp_path / "lookup.log"))
+        return started[-1]
+
+    yield start
+    for running in started:
+        for process in psutil.Process(running.process.pid).children() if running.process.poll() is None else []:
+            process.kill()
+        running.process.kill()
+        running.process.wait()
+
+
+@pytest.fixture
+def lookup(make: Make) -> Lookup:
+    return make(lookup_workers=2)
 
 
 def test_two_workers_answer_and_their_metrics_are_summed(lookup: Lookup, tmp_path: Path) -> None:
@@ -154,6 +165,8 @@ def test_open_requests_are_answered_when_the_service_is_stopped(lookup: Lookup, 
     workers = lookup.workers()
     until(lambda: lookup.open_requests() == 8, 2, lookup.log)
     os.kill(lookup.process.pid, signal.SIGTERM)
+    until(lambda: lookup.get("/health/live") is None, 2, lookup.log)  # refused while they wait: nobody waits in vain
+    assert answers == []
     for thread in asking:
         thread.join()
     assert [answer and answer.status_code for answer in answers] == [200] * 8
@@ -172,15 +185,62 @@ def test_workers_do_not_outlive_a_service_that_is_killed(lookup: Lookup) -> None
     until(lambda: not [worker for worker in workers if worker.is_running()], 15, lookup.log)
 
 
-def test_one_worker_runs_in_the_process_itself(redis_server: Server, tmp_path: Path) -> None:
-    settings = Settings(
-        redis=f"redis://{redis_server.address}/0", namespace=f"server-{uuid4().hex}", data_dir=str(tmp_path / "data"),
-        lookup_port=free_port(),
-    )  # fmt: skip
-    lookup = Lookup(settings, tmp_path / "lookup.log")
+def test_one_worker_runs_in_the_process_itself(make: Make) -> None:
+    lookup = make()
     lookup.get("/v1/popular")
     assert lookup.total("popular") == 1
     assert lookup.workers() == []
     os.kill(lookup.process.pid, signal.SIGTERM)
-    assert lookup.process.wait(15) in (0, -signal.SIGTERM), lookup.log.read_text()
+    assert lookup.process.wait(15) == 0, lookup.log.read_text()
+    assert "Traceback" not in lookup.log.read_text()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_service_that_is_stopped_is_not_ready_first_and_answers_until_the_drain_is_over(
+    make: Make, workers: int
+) -> None:
+    lookup = make(lookup_workers=workers, lookup_drain_s=2.0)
+    until(lambda: len(lookup.workers()) == (2 if workers == 2 else 0), 10, lookup.log)
+
+    def said() -> tuple[int, list[str]]:
+        answer = lookup.get("/health/ready")
+        assert answer is not None, "it does not listen any more"
+        return answer.status_code, [missing["what"] for missing in answer.json()["missing"]]
+
+    assert said() == (200, ["no_model"])
+    with httpx.Client(base_url=lookup.url) as client:
+
+        def kept() -> httpx.Response:
+            return client.get("/v1/popular").raise_for_status()
+
+        assert kept().headers.get("connection") is None
+        began = time.monotonic()
+        os.kill(lookup.process.pid, signal.SIGTERM)
+        until(lambda: said() == (503, ["no_model", "stopping"]), 2, lookup.log)
+        until(lambda: kept().headers.get("connection") == "close", 1, lookup.log)  # over the connection from before
+        until(lambda: httpx.get(lookup.url + "/nothing").headers.get("connection") == "close", 1, lookup.log)
+    until(lambda: lookup.get("/health/live") is None, 5, lookup.log)
+    assert time.monotonic() - began >= 2.0
+    assert lookup.process.wait(15) == 0, lookup.log.read_text()
+    assert "Traceback" not in lookup.log.read_text()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_second_signal_cuts_the_drain_short(make: Make, workers: int) -> None:
+    lookup = make(lookup_workers=workers, lookup_drain_s=60.0)
+
+    def stopping() -> bool:
+        answer = lookup.get("/health/ready")
+        return answer is not None and answer.status_code == 503
+
+    os.kill(lookup.process.pid, signal.SIGTERM)
+    until(stopping, 5, lookup.log)
+    os.kill(lookup.process.pid, signal.SIGTERM)
+    assert lookup.process.wait(10) == 0, lookup.log.read_text()
+
+
+def test_ctrl_c_does_not_wait_for_load_balancers(make: Make) -> None:
+    lookup = make(lookup_drain_s=60.0)
+    os.kill(lookup.process.pid, signal.SIGINT)
+    assert lookup.process.wait(10) == 0, lookup.log.read_text()
     assert "Traceback" not in lookup.log.read_text()

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from river import linear_model, optim, preprocessing
 
+from streamrec.events import TrainingExample
 from streamrec.models.job_check import CALIBRATED_ROWS, JobCheck
 from streamrec.models.planted import (
     FEATURE_SET,
@@ -343,3 +344,55 @@ def test_a_state_that_makes_no_sense_is_a_value_error_and_changes_nothing(number
     with pytest.raises(ValueError, match=r"."):
         model.load(msgspec.msgpack.encode(spoiled))
     assert model.state() == before
+
+
+def first_window(rows: int = 8) -> tuple[list[TrainingExample], list[TrainingExample]]:
+    """Checks of the first window, and then its lists as they close."""
+    stream = planted_stream(40, rows=rows, late=0.0)
+    parts = [example for example in stream if example.kind == "positive"]
+    closed = [example for example in stream if example.kind == "closed"]
+    dated = [msgspec.structs.replace(example, occurred_at=at) for at, example in enumerate([*parts, *closed], 1_000)]
+    return dated[: len(parts)], dated[len(parts) :]
+
+
+def test_the_first_window_is_learned_anew_once_there_are_negatives() -> None:
+    """Of its lists nothing but checks had been learned: in the end they count as lists that were learned whole."""
+    parts, closed = first_window()
+    model, whole = JobCheck(FEATURE_SET, FEATURES), JobCheck(FEATURE_SET, FEATURES)
+    for example in [*parts, *closed]:
+        model.learn(example)
+    for example in closed:
+        ones = (1.0,) * len(example.labels)
+        recovered = example.occurred_at <= 2 * closed[0].occurred_at - parts[0].occurred_at
+        whole.learn(msgspec.structs.replace(example, weights=ones, score_weights=ones) if recovered else example)
+    for ours, theirs in ((model.folded(), whole.folded()), (model.folded_score(), whole.folded_score())):
+        assert ours[0] == pytest.approx(theirs[0], rel=1e-12)
+        assert ours[1] == pytest.approx(theirs[1], rel=1e-12)
+    assert model.deviations() == pytest.approx(whole.deviations(), rel=1e-12)
+    assert model.learned["positive"].examples == len(parts) > 20
+
+
+def test_a_restart_within_the_first_window_changes_nothing() -> None:
+    parts, closed = first_window()
+    straight, restarted = JobCheck(FEATURE_SET, FEATURES), JobCheck(FEATURE_SET, FEATURES)
+    for example in [*parts, *closed]:
+        straight.learn(example)
+        restarted.learn(example)
+        again = JobCheck(FEATURE_SET, FEATURES)
+        again.load(restarted.state())
+        again.learned = restarted.learned
+        restarted = again
+    assert restarted.state() == straight.state()
+
+
+def test_what_was_sampled_before_the_first_window_is_kept() -> None:
+    model, sampled = JobCheck(FEATURE_SET, FEATURES), planted_examples(200)
+    for example in sampled:
+        model.learn(example)
+    before = model.folded("sampled")[0]
+    parts, closed = first_window()
+    for example in parts:
+        model.learn(example)
+    moved = np.abs(model.folded("sampled")[0] - before).sum()
+    model.learn(closed[0])
+    assert np.abs(model.folded("sampled")[0] - before).sum() < 0.5 * moved

@@ -6,9 +6,9 @@ import pytest
 
 from streamrec.events import JobPosting, MemberProfile
 from streamrec.features.columns import POPULARITY_HALF_LIVES_MS
-from streamrec.features.state import Decayed, JobState, MemberState, Neighbours, Recent
+from streamrec.features.state import Decayed, JobState, MemberState, Neighbours, Network, NetworkAct, Recent
 from streamrec.features.table import JobTable
-from streamrec.features.view import MemberView
+from streamrec.features.view import NETWORK_HORIZON_MS, MemberView
 from streamrec.ranking.candidates import SOURCES, Ask, explain
 
 NOW = 1_700_000_000_000
@@ -32,7 +32,7 @@ def job(title: str = "Cook", hours_old: int = 10, actions: tuple[float, int] | N
 
 def given_by(name: str, table: JobTable, limit: int = 9, **asked: Any) -> list[str]:
     member = asked.pop("member", MemberState())
-    view = MemberView.build(member, asked.pop("neighbours", {}), table, NOW)
+    view = MemberView.build(member, asked.pop("neighbours", {}), table, NOW, asked.pop("network", None))
     codes = {column: table.code(column, text) for column, text in asked.items()}
     (source,) = [source for source in SOURCES if source.name == name]
     return [table.ids[row] for row in source.read(Ask(view, table, NOW, limit, **codes)).tolist()]
@@ -52,15 +52,16 @@ def test_the_bits_of_stored_lists_keep_their_meaning() -> None:
         "newest",
         "title",
         "place",
+        "network",
     ]
     assert [source.name for source in SOURCES] == names
-    assert explain(0b11111111) == names
+    assert explain(0b111111111) == names
     assert explain(0) == []
     assert explain(1 << 14 | 1) == ["covisited"]
 
 
 def test_the_declared_sizes_make_some_three_hundred_candidates() -> None:
-    assert 300 <= sum(source.size for source in SOURCES) <= 420
+    assert 300 <= sum(source.size for source in SOURCES) <= 450
 
 
 def test_covisited_are_the_neighbours_of_recent_jobs() -> None:
@@ -69,6 +70,17 @@ def test_covisited_are_the_neighbours_of_recent_jobs() -> None:
     row = Neighbours(at=NOW, weights={"near": 1.0, "nearer": 2.0, "gone": 5.0})
     assert given_by("covisited", table, member=member, neighbours={"seen": row}) == ["nearer", "near"]
     assert given_by("covisited", table, 1, member=member, neighbours={"seen": row}) == ["nearer"]
+
+
+def test_what_connections_liked_comes_by_how_many_they_are() -> None:
+    table = table_of(one=job(), two=job(), viewed=job(), old=job())
+    done = [("ann", "two", 2), ("bob", "two", 3), ("bob", "one", 1), ("bob", "viewed", 0), ("bob", "gone", 2)]
+    acts = [NetworkAct(other, job_id, action, NOW - 1) for other, job_id, action in done]
+    acts.append(NetworkAct("ann", "old", 2, NOW - NETWORK_HORIZON_MS))
+    network = Network(edges={"ann": 1, "bob": 1}, acts=acts)
+    assert given_by("network", table, network=network) == ["two", "one"]
+    assert given_by("network", table, 1, network=network) == ["two"]
+    assert given_by("network", table) == []
 
 
 def test_the_short_half_life_prefers_what_is_popular_now() -> None:

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import msgspec
 import pytest
+import redis
 from prometheus_client import REGISTRY
 
 from streamrec.events import Action, JobPosting
@@ -23,9 +24,10 @@ from streamrec.ranking import ranked
 from streamrec.ranking.ranked import RankedList
 from streamrec.settings import Settings
 from streamrec.stores import generations
+from streamrec.stores import serving as serving_module
 from streamrec.stores.base import Append, Delete, Put, Store, StoreUnavailableError, Write
 from streamrec.stores.generations import Generation
-from streamrec.stores.keys import Keys, current_key
+from streamrec.stores.keys import MODEL_SLOT, Keys, current_key
 from streamrec.stores.memory import MemoryStore
 from streamrec.stores.redis import RedisStore
 from streamrec.stores.serving import MODEL, UNREADABLE_STATE, Serving
@@ -287,6 +289,43 @@ async def test_an_unreadable_job_is_counted_and_passed_over(
     assert caplog.text.count("a stored JobState is unreadable") == 1
 
 
+async def test_a_model_that_is_announced_is_taken_up_without_being_asked_for(
+    store: Store, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving_module, "_MODEL_EVERY_S", 1e9)
+    serving = reading(store, keys)
+    async with following(serving):
+        await until(lambda: serving.loaded)
+        for version in (1, 2, 3):
+            await release(store, keys, version, model_of(version))
+            await store.put([Append(keys.changes(MODEL_SLOT), str(version).encode(), 1000)])
+            await until(lambda wanted=version: model_version(serving) == wanted, patience_s=3)  # type: ignore[misc]
+
+
+@pytest.mark.servers
+async def test_who_waits_for_changes_has_taken_up_all_of_them(redis_server: Server, keys: Keys) -> None:
+    # What `local.lockstep` counts on.
+    store = RedisStore(f"redis://{redis_server.address}/0", keys)
+    serving = reading(store, keys)
+    watch = redis.Redis.from_url(f"redis://{redis_server.address}/0", protocol=2)
+
+    def waits() -> bool:
+        return any(client["cmd"] == "xread" and "b" in client["flags"] for client in watch.client_list())
+
+    async with following(serving):
+        await until(lambda: serving.loaded)
+        for version in range(1, 60):
+            await commit(store, keys, *((f"j{number}", job(f"j{number}", version=version)) for number in range(8)))
+            if version % 3 == 0:
+                await release(store, keys, version, model_of(version))
+                await store.put([Append(keys.changes(MODEL_SLOT), str(version).encode(), 1000)])
+            await until(waits)
+            assert versions(serving) == {f"j{number}": version for number in range(8)}
+            assert (model_version(serving) or 0) == version // 3 * 3
+    watch.close()
+    await store.close()
+
+
 async def test_the_newest_model_is_taken_up(store: Store, keys: Keys) -> None:
     await release(store, keys, 3, model_of(3))
     serving = reading(store, keys)
@@ -346,13 +385,13 @@ async def test_inputs_take_two_round_trips(store: Store, keys: Keys, monkeypatch
     monkeypatch.setattr(store, "get", counting)
     serving = reading(store, keys)
     inputs = await serving.inputs("m")
-    assert trips == [2, 20]
+    assert trips == [3, 20]
     assert (inputs.state, inputs.ranked, inputs.degraded) == (member_of(30), listed, None)
     assert inputs.neighbours == {f"j{number}": row for number in range(1, 20)}  # j0 has none
     trips.clear()
     stranger = await serving.inputs("nobody")
     assert (stranger.state, stranger.neighbours, stranger.ranked) == (MemberState(), {}, None)
-    assert trips == [2]
+    assert trips == [3]
 
 
 async def test_inputs_of_many_are_those_of_each_in_two_round_trips_for_all(
@@ -372,7 +411,7 @@ async def test_inputs_of_many_are_those_of_each_in_two_round_trips_for_all(
 
     monkeypatch.setattr(store, "get", counting)
     assert await serving.inputs_many([*members, "m1"]) == each
-    assert trips == [18, 8]
+    assert trips == [27, 8]
     assert await serving.inputs_many([]) == {}
 
 

@@ -17,7 +17,7 @@ from streamrec.events import (
     JobView,
     MemberProfile,
 )
-from streamrec.training.replay import Due, Replay
+from streamrec.training.replay import Due, Replay, first_events
 from streamrec.training.rows import BadRow, FileError
 
 
@@ -209,3 +209,16 @@ def test_progress_ends_at_one(tmp_path: Path) -> None:
     assert replay.progress == 0
     list(replay)
     assert replay.progress == 1
+
+
+def test_a_log_is_cut_after_so_many_events() -> None:
+    posting = Due(1, "job-postings", "j", JobPosting(job_id="j", title="Cook"))
+    view = Due(2, "job-views", "m", JobView(event_id="e", member_id="m", job_id="j", occurred_at=2))
+    log = [posting, view, posting, view, posting]
+    assert first_events(log, 1) == [posting, view]
+    assert first_events(log, 2) == first_events(log, 3) == first_events(log, None) == log
+
+
+def test_a_log_is_cut_at_its_event_of_that_number() -> None:
+    view = Due(2, "job-views", "m", JobView(event_id="e", member_id="m", job_id="j", occurred_at=2))
+    assert first_events([view, view, view], 2) == [view, view]

@@ -11,9 +11,10 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from streamrec import codecs
 from streamrec.events import JobDismissal, JobPosting, JobView
-from streamrec.local import feed as feeding
-from streamrec.local.feed import Feed
+from streamrec.local import log_feed as feeding
 from streamrec.local.lists import Lists
+from streamrec.local.log_feed import LogFeed
+from streamrec.local.scrape import Samples
 from streamrec.local.servers import start_broker
 from streamrec.partitioner import partition_of
 from streamrec.training.replay import Due
@@ -38,8 +39,10 @@ def view(number: int, member: str = "m1", at: int = 0) -> Due:
     return Due(at, "job-views", member, event)
 
 
-def fed(kafka: str, lookup: Any, records: Iterable[Due], rate: float | None = None, speed: float | None = None) -> Feed:
-    feed = Feed(kafka, iter(records), Lists(*lookup.address), rate, speed)
+def fed(
+    kafka: str, lookup: Any, records: Iterable[Due], rate: float | None = None, speed: float | None = None
+) -> LogFeed:
+    feed = LogFeed(kafka, iter(records), Lists(*lookup.address), rate, speed)
     feed.begin()
     feed.start()
     feed.join(30)
@@ -88,17 +91,17 @@ def test_a_log_is_played_at_a_multiple_of_its_own_speed(kafka: str, lookup: Any)
 
 def test_events_wait_until_somebody_reads_but_postings_do_not(kafka: str, lookup: Any) -> None:
     posting = Due(0, "job-postings", "j1", JobPosting(job_id="j1", title="Night nurse"))
-    feed = Feed(kafka, iter([posting, view(1)]), Lists(*lookup.address), 1000)
+    feed = LogFeed(kafka, iter([posting, view(1)]), Lists(*lookup.address), 1000)
     feed.start()
     deadline = time.monotonic() + 10
     while feed.sent < 1:
         assert time.monotonic() < deadline
         time.sleep(0.01)
     assert not feed.ended
-    assert feed.acts["m1"] == 0
+    assert feed.people.acts["m1"] == 0
     feed.begin()
     feed.join(10)
-    assert (feed.sent, feed.ended, feed.deeds("m1", 3)) == (2, True, ("viewed Night nurse",))
+    assert (feed.sent, feed.ended, feed.people.deeds("m1", 3)) == (2, True, ("viewed Night nurse",))
 
 
 def test_the_list_is_asked_for_before_the_event_and_counts_a_hit(
@@ -112,6 +115,11 @@ def test_the_list_is_asked_for_before_the_event_and_counts_a_hit(
     # Asked: j1 (no hit), j2 (a hit), not j2 again, not the dismissal, not j9 after it; j9 of another member (a hit).
     assert lookup.asked == ["m1", "m1", "m2"]
     assert (feed.asked, feed.hits) == (3, 2)
+    judgement = feed.judge(Samples(), 0.0)
+    assert judgement.figures == {
+        "asked": 3, "hits": 2, "popular_hits": 0, "hit_rate": 2 / 3, "popular_hit_rate": 0.0,
+    }  # fmt: skip
+    assert judgement.words == "hit rate 66.7 % (popularity 0.0 %)"
 
 
 def test_lists_are_asked_for_no_more_often_than_allowed(kafka: str, lookup: Any) -> None:
@@ -131,7 +139,7 @@ def test_the_most_viewed_jobs_are_the_other_list_without_what_the_member_has_tou
 
 
 def test_stopping_ends_a_feed_that_waits_for_its_turn(kafka: str, lookup: Any) -> None:
-    feed = Feed(kafka, (view(number) for number in range(10)), Lists(*lookup.address), rate=0.01)
+    feed = LogFeed(kafka, (view(number) for number in range(10)), Lists(*lookup.address), rate=0.01)
     feed.begin()
     feed.start()
     feed.stop()
@@ -145,7 +153,7 @@ def test_a_broken_source_is_reported(kafka: str, lookup: Any) -> None:
         yield view(1)
         raise ValueError("the file ends here")
 
-    feed = Feed(kafka, broken(), Lists(*lookup.address))
+    feed = LogFeed(kafka, broken(), Lists(*lookup.address))
     feed.begin()
     feed.start()
     feed.join(10)
@@ -155,7 +163,7 @@ def test_a_broken_source_is_reported(kafka: str, lookup: Any) -> None:
 
 def test_a_patient_feed_waits_for_what_it_has_sent(kafka: str, lookup: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feeding, "MAX_BEHIND", 10)
-    feed = Feed(kafka, (view(number) for number in range(25)), Lists(*lookup.address), patient=True)
+    feed = LogFeed(kafka, (view(number) for number in range(25)), Lists(*lookup.address), patient=True)
     feed.begin()
     feed.start()
 

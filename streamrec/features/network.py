@@ -1,0 +1,263 @@
+"""A member's connections, and what they did lately: kept by the member's owner, fed by the owners of the others.
+
+Rules
+-----
+* *Both sides*: a connection holds for both members. Each side's owner keeps it, told by the event or by the other's owner.
+* *The newest word counts*: of connecting and parting the one with the larger time, whatever comes first. So much is
+  remembered of those that parted.
+* *Bounds*: the `EDGES` newest connections are kept, of the others it is known how many they are. Of what connections did,
+  the newest `ACTS` pairs of connection and job are kept.
+* *What counts*: views, likes, saves and applications. A save or like that is taken back is no more than a view; a parted
+  connection's deeds are forgotten.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import msgspec
+
+from streamrec.events import Action, Connection, JobEvent, MemberProfile, NetworkEntry, Tombstone
+from streamrec.features.fold import Effect
+from streamrec.features.state import Network, NetworkAct
+
+EDGES: Final = 1000
+ACTS: Final = 500
+PARTED: Final = 100
+FANOUT: Final = 300  # connections, the newest, that are told of what a member does
+
+
+class Note(msgspec.Struct, frozen=True, kw_only=True):
+    """What members are told of another one; it becomes entries of `member-activity`: see `NetworkEntry` for the fields."""
+
+    kind: str
+    member_id: str
+    told: Sequence[str]
+    occurred_at: int
+    job_id: str = ""
+    action: int = 0
+    sign: int = 1
+    connected: bool = True
+    company: str | None = None
+
+
+class Connected(msgspec.Struct, frozen=True):
+    """Whether the connection stands, and the older one that had to make room for it."""
+
+    stands: bool
+    dropped: str | None = None
+
+
+def fold_own(
+    network: Network,
+    profile: MemberProfile | None,
+    event: JobEvent | Connection | MemberProfile | Tombstone,
+    effects: list[Effect],
+) -> list[Note]:
+    """Fold a member's own record into its network, in place; what its connections are told.
+
+    Parameters
+    ----------
+    network
+        The member's.
+    profile
+        The member's, before the record.
+    effects
+        What `fold_member` made of the record.
+    """
+    if isinstance(event, Connection):
+        return _fold_connection(network, event, profile.company if profile else None)
+    if isinstance(event, Tombstone):
+        told = list(network.edges)
+        return [Note(kind="gone", member_id=event.key, told=told, occurred_at=0)] if told else []
+    if not network.edges:
+        return []
+    if isinstance(event, MemberProfile):
+        if event.company == (profile.company if profile else None):
+            return []
+        return [Note(
+            kind="work", member_id=event.member_id, told=list(network.edges), occurred_at=event.updated_at,
+            company=event.company,
+        )]  # fmt: skip
+    if not effects or effects[0].action is None or effects[0].action == Action.DISMISS:
+        return []
+    own = effects[0]
+    if own.action == Action.VIEW and not own.first:
+        return []  # they know
+    return [Note(
+        kind="act", member_id=event.member_id, told=audience(network), occurred_at=event.occurred_at, job_id=own.job_id,
+        action=own.action or 0, sign=own.sign,
+    )]  # fmt: skip
+
+
+def fold_told(network: Network, member_id: str, company: str | None, entry: NetworkEntry) -> list[Note]:
+    """Fold what a member was told into its network, in place; what it tells in return.
+
+    Parameters
+    ----------
+    network, member_id, company
+        Of the member that is told, and where it works.
+    entry
+        What it is told.
+    """
+    other, at = entry.member_id, entry.occurred_at
+    match entry.kind:
+        case "act":
+            act(network, entry)
+        case "work":
+            work(network, other, entry.company)
+        case "gone":
+            forget(network, other)
+        case "full":
+            _outgrow(network, other)
+        case "edge" if entry.connected:
+            made = connect(network, other, at, entry.company)
+            notes = _dropped(member_id, made, at)
+            if made.stands and company is not None:
+                notes.append(Note(kind="work", member_id=member_id, told=(other,), occurred_at=at, company=company))
+            return notes
+        case "edge":
+            part(network, other, at)
+    return []
+
+
+def gone(member_id: str, entry: NetworkEntry) -> list[Note]:
+    """What is told in return for what comes for a member who has been erased since: nobody is to know of it."""
+    if entry.kind != "edge" or not entry.connected:
+        return []
+    return [Note(kind="gone", member_id=member_id, told=(entry.member_id,), occurred_at=entry.occurred_at)]
+
+
+def _fold_connection(network: Network, event: Connection, company: str | None) -> list[Note]:
+    member_id, other, at = event.member_id, event.other_member_id, event.occurred_at
+    if other == member_id:
+        return []
+    made = connect(network, other, at) if event.connected else None
+    if made is None:
+        part(network, other, at)
+    notes = [Note(
+        kind="edge", member_id=member_id, told=(other,), occurred_at=at, connected=event.connected, company=company
+    )]  # fmt: skip
+    return notes if made is None else notes + _dropped(member_id, made, at)
+
+
+def _dropped(member_id: str, made: Connected, at: int) -> list[Note]:
+    """Both sides keep a connection, or neither: so that a member who is erased finds all who know of it."""
+    return (
+        [] if made.dropped is None else [Note(kind="full", member_id=member_id, told=(made.dropped,), occurred_at=at)]
+    )
+
+
+def connect(network: Network, other: str, at: int, company: str | None = None) -> Connected:
+    """Note that `other` is a connection since `at` (ms), in place.
+
+    Examples
+    --------
+    >>> network = Network()
+    >>> connect(network, "bob", 5).stands, part(network, "bob", 7), connect(network, "bob", 6).stands, network.edges
+    (True, True, False, {})
+    """
+    if network.parted.get(other, -1) >= at:
+        return Connected(stands=False)
+    network.version += 1
+    network.parted.pop(other, None)
+    known = network.edges.get(other)
+    if company is not None:
+        network.companies[other] = company
+    if known is not None:
+        network.edges[other] = max(known, at)
+        return Connected(stands=True)
+    network.edges[other] = at
+    if len(network.edges) <= EDGES:
+        return Connected(stands=True)
+    oldest = min(network.edges, key=lambda each: (network.edges[each], each))
+    _outgrow(network, oldest)
+    return Connected(stands=oldest != other, dropped=oldest)
+
+
+def part(network: Network, other: str, at: int) -> bool:
+    """Note that `other` is no connection any more since `at` (ms), in place; whether it was one."""
+    network.version += 1
+    network.parted[other] = max(at, network.parted.pop(other, at))
+    if len(network.parted) > PARTED:
+        del network.parted[min(network.parted, key=lambda each: (network.parted[each], each))]
+    known = network.edges.get(other)
+    if known is None:
+        network.more -= network.more > 0  # one of those that are only counted, it seems
+        return False
+    if known > at:
+        del network.parted[other]
+        return False
+    _forget(network, other)
+    return True
+
+
+def forget(network: Network, other: str) -> None:
+    """Remove every trace of `other`, who was erased, in place."""
+    if network.parted.pop(other, None) is not None:
+        network.version += 1
+    if other in network.edges or any(act.member_id == other for act in network.acts):
+        _forget(network, other)
+
+
+def act(network: Network, entry: NetworkEntry) -> None:
+    """Note what a connection did with a job, in place; of somebody else nothing is noted."""
+    if entry.member_id not in network.edges or not entry.job_id:
+        return
+    network.version += 1
+    acts, key = network.acts, (entry.member_id, entry.job_id)
+    action, at = entry.action, entry.occurred_at
+    for index, known in enumerate(acts):
+        if (known.member_id, known.job_id) == key:
+            del acts[index]
+            # Taken back is the action itself: then a view is what is left of it.
+            action = Action.VIEW if entry.sign < 0 and known.action == action else max(known.action, action)
+            at = max(known.at, at)
+            break
+    else:
+        if entry.sign < 0:
+            action = Action.VIEW
+    place = next(
+        (index for index, known in enumerate(acts) if (known.at, known.job_id) < (at, entry.job_id)), len(acts)
+    )
+    acts.insert(place, NetworkAct(entry.member_id, entry.job_id, int(action), at))
+    del acts[ACTS:]
+
+
+def work(network: Network, other: str, company: str | None) -> None:
+    """Note where a connection works now, in place."""
+    if other not in network.edges or network.companies.get(other) == company:
+        return
+    network.version += 1
+    if company is None:
+        del network.companies[other]
+    else:
+        network.companies[other] = company
+
+
+def audience(network: Network) -> list[str]:
+    """Connections that are told what the member does: the newest `FANOUT`."""
+    if len(network.edges) <= FANOUT:
+        return list(network.edges)
+    return sorted(network.edges, key=lambda other: (-network.edges[other], other))[:FANOUT]
+
+
+def deeds(network: Network, now: int, horizon_ms: int) -> Iterator[NetworkAct]:
+    """What connections did within the last `horizon_ms`, newest first."""
+    for done in network.acts:
+        if done.at <= now - horizon_ms:
+            return
+        yield done
+
+
+def _outgrow(network: Network, other: str) -> None:
+    """Count a connection from now on instead of keeping it."""
+    if other in network.edges:
+        _forget(network, other)
+        network.more += 1
+
+
+def _forget(network: Network, other: str) -> None:
+    network.version += 1
+    network.edges.pop(other, None)
+    network.companies.pop(other, None)
+    network.acts = [known for known in network.acts if known.member_id != other]
