@@ -13,6 +13,8 @@ To read the code in the order in which an event travels:
 7. `streamrec.features.table`: all jobs, as columns. `streamrec.features.library`: the features.
    `streamrec.ranking.candidates`, `streamrec.ranking.workflow`: from a member to a ranked list.
 8. `streamrec.stores.serving`, `streamrec.lookup.recommendations`: the answer.
-9. `streamrec.training.evaluate`: how good the answers are. `streamrec.training.offline`: all of the above in memory.
+9. `streamrec.building.builder`, `streamrec.building.handover`: the same from a past log.
+   `streamrec.stores.generations`: the switch to it.
+10. `streamrec.training.evaluate`: how good the answers are. `streamrec.training.offline`: all of the above in memory.
    `streamrec.local.lockstep`: all of it for real, in the same order.
 """

@@ -54,16 +54,21 @@ def test_only_compacted_topics_have_tombstones_and_they_are_kept_forever() -> No
     assert all(topics.load()[name].retention_ms == -1 for name in compacted)
 
 
+def test_what_a_member_must_never_be_shown_again_can_be_rebuilt_for_good() -> None:
+    for name in ("job-applications", "job-dismissals", "job-saves", "job-likes", "connections"):
+        assert topics.load()[name].retention_ms == -1, name
+
+
 def test_a_dead_letter_has_room_for_the_largest_record() -> None:
     assert topics.load()["dead-letters"].config["max.message.bytes"] == "2097152"
-    assert topics.load()["job-views"].config == {"cleanup.policy": "delete", "retention.ms": "2592000000"}
+    assert topics.load()["job-views"].config == {"cleanup.policy": "delete", "retention.ms": "31536000000"}
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (('cleanup = "delete"', 'cleanup = "shred"'), "Invalid enum value 'shred'"),
-        (('retention = "30d"', 'retention = "30 days"'), "retention is '30 days', not such as '30d'"),
+        (('retention = "365d"', 'retention = "a year"'), "retention is 'a year', not such as '30d'"),
         (('partitions = "members"', "partitions = 0"), "partitions must be at least 1"),
         (("tombstones = false", "tombstones = true"), "tombstones need cleanup = 'compact'"),
         (("internal = false\n", ""), "missing required field `internal`"),

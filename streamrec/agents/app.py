@@ -1,11 +1,13 @@
 """The Faust application: streamrec's transport, and ownership taken on every assignment."""
 
+import asyncio
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import faust
 from faust.types import TP
@@ -15,11 +17,15 @@ from streamrec.agents.ownership import MismatchError, Ownership
 from streamrec.agents.transport import BatchedTransport, BatchSchema, StockTransport
 from streamrec.kafka.admin import Admin
 from streamrec.settings import Settings
+from streamrec.stores.base import Store, StoreUnavailableError
+from streamrec.stores.generations import Generation, UnreadableGenerationError, unpack
+from streamrec.stores.keys import current_key
 from streamrec.topics import Topic
 
 log = logging.getLogger(__name__)
 
 EXIT_TRY_AGAIN, EXIT_WRONG_TOPICS, EXIT_MISMATCH = 1, 2, 3
+_LOOK_EVERY_S: Final = 0.5  # for a new generation
 _TRANSPORTS = {"batched": BatchedTransport, "stock": StockTransport}
 
 
@@ -30,10 +36,11 @@ class StreamApp(faust.App):  # type: ignore[misc]
     """
 
     ownership: Ownership
+    moved = False  # the installation has another generation of state now: this process has to begin anew
     background: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()
 
     def __init__(self, role: str, settings: Settings) -> None:
-        self.role = role
+        self.role, self.settings = role, settings
         self.fetch_wait_ms = settings.fetch_wait_ms
         self.batch_schema = BatchSchema()
         self._transport_class = _TRANSPORTS[settings.transport]
@@ -65,6 +72,29 @@ class StreamApp(faust.App):  # type: ignore[misc]
         await super().on_start()
         for work in self.background:
             self.add_future(work())
+
+    async def has_moved(self, store: Store, ours: Generation) -> bool:
+        """Whether another generation than `ours` is the current one. Raises StoreUnavailableError."""
+        [value] = await store.get([current_key(self.settings.namespace)])
+        try:
+            found = unpack(value, self.settings.partitions)
+        except UnreadableGenerationError as error:
+            log.warning("%s", error)
+            return True  # whatever it is, it is not ours; a start will say so and end
+        self.moved = self.moved or found.id != ours.id
+        return self.moved
+
+    async def watch(self, store: Store, ours: Generation) -> None:
+        """Stop the process in an orderly way once another generation than `ours` is the current one; see `run`."""
+        while True:
+            await asyncio.sleep(_LOOK_EVERY_S)
+            try:
+                if await self.has_moved(store, ours):
+                    break
+            except StoreUnavailableError as error:
+                log.debug("cannot look for a new generation: %s", error)
+        log.info("the state has been built anew: starting again with it")
+        os.kill(os.getpid(), signal.SIGTERM)
 
     async def locate(self, assigned: set[TP]) -> Mapping[TP, int]:
         """Take ownership of what was assigned; called by the consumer before it delivers anything."""
@@ -109,3 +139,15 @@ def check_topics(role: str, settings: Settings, specs: Mapping[str, Topic]) -> i
     for problem in problems:
         print(f"streamrec {role}: {problem.topic}: {problem.what}; {problem.remedy}", file=sys.stderr)
     return EXIT_WRONG_TOPICS if problems else 0
+
+
+def check_generation(role: str, settings: Settings, generation: Generation) -> int:
+    """Exit code for the state as it was built: `EXIT_WRONG_TOPICS` if it has another number of partitions than the settings."""
+    if generation.partitions == settings.partitions:
+        return 0
+    print(
+        f"streamrec {role}: the state was built for {generation.partitions} partitions, the setting partitions is "
+        f"{settings.partitions}: set partitions = {generation.partitions}, or let `streamrec rebuild` build it for another "
+        "number", file=sys.stderr,
+    )  # fmt: skip
+    return EXIT_WRONG_TOPICS

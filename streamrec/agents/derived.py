@@ -3,6 +3,9 @@
 They travel packed, one record for a source batch and destination partition, and are a function of log and state alone. Each
 entry carries the offset of its source record and its index in it; entries of one source arrive in that order, so a consumer
 keeps one mark a source and drops what lies at or below it. Batch boundaries may differ after a restart: marks are by entry.
+
+They carry the generation of the state that they were derived from in a header. Whoever folds them leaves out those of other
+generations: a generation's own owners derive everything anew from where it begins (see `streamrec.building`).
 """
 
 from abc import ABC, abstractmethod
@@ -10,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, Generic, TypeVar
 
 from streamrec import codecs, metrics
+from streamrec.agents.transport import Record as Consumed
 from streamrec.events import ActivityEntry, JobActivity, MemberActivity, NetworkEntry
 from streamrec.features.fold import Effect
 from streamrec.features.network import Note
@@ -19,6 +23,7 @@ from streamrec.stores.positions import Mark
 from streamrec.topics import topic_of
 
 MAX_RECORD_BYTES: Final = 400_000  # well below the brokers' default of 1 MB
+GENERATION: Final = "generation"  # the header; records of an installation's first generation have none
 _ENTRY_BYTES, _PART_BYTES = 60, 10  # besides the ids
 
 Entry = TypeVar("Entry", ActivityEntry, NetworkEntry)
@@ -35,8 +40,9 @@ class Buffer(ABC, Generic[Entry]):
         Of the destination.
     """
 
-    def __init__(self, topic: str, topic_id: str, partition: int, partitions: int) -> None:
+    def __init__(self, topic: str, topic_id: str, partition: int, partitions: int, generation: str = "") -> None:
         self._source = (topic, topic_id, partition)
+        self._headers = ((GENERATION, generation.encode()),) if generation else ()
         self._partitions = partitions
         self._entries: dict[int, list[Entry]] = {}
 
@@ -62,7 +68,7 @@ class Buffer(ABC, Generic[Entry]):
         activity = self._wrap(tuple(entries))
         return Record(
             topic=topic_of(type(activity).__name__).name, key=f"{topic}/{partition}".encode(),
-            value=codecs.encode(activity), partition=destination,
+            value=codecs.encode(activity), partition=destination, headers=self._headers,
         )  # fmt: skip
 
     @abstractmethod
@@ -126,6 +132,11 @@ class NetworkBuffer(Buffer[NetworkEntry]):
 
     def _size(self, entry: NetworkEntry) -> int:
         return len(entry.job_id) + len(entry.company or "") + sum(_PART_BYTES + len(each) for each in entry.told)
+
+
+def generation_of(record: Consumed) -> str:
+    """Id of the generation that a derived record was made from."""
+    return next((value.decode(errors="replace") for name, value in record.headers if name == GENERATION), "")
 
 
 def is_applied(mark: Mark | None, topic_id: str, offset: int, index: int) -> bool:

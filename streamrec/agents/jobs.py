@@ -6,10 +6,10 @@ from typing import ClassVar, Final
 
 import msgspec
 
-from streamrec import codecs
+from streamrec import codecs, metrics
 from streamrec.agents.base import OwnerAgent
 from streamrec.agents.dead_letters import dead_letter
-from streamrec.agents.derived import fresh_entries
+from streamrec.agents.derived import fresh_entries, generation_of
 from streamrec.agents.faults import FAULTS
 from streamrec.agents.ownership import Hold
 from streamrec.agents.redriven import Arrivals, arrivals
@@ -25,7 +25,8 @@ from streamrec.stores.keys import Keys
 from streamrec.stores.positions import Mark
 from streamrec.topics import Topic
 
-JOB_TOPICS: Final = ("job-postings", "job-activity")
+JOB_ACTIVITY: Final = "job-activity"
+JOB_TOPICS: Final = ("job-postings", JOB_ACTIVITY)
 CHANGES_KEPT: Final = 10_000  # entries of the stream of changes; a reader further behind reads everything anew
 
 
@@ -90,6 +91,9 @@ class JobAgent(OwnerAgent):
         marks: dict[str, Mark] = {}
         letters: list[Record] = []
         for record in records:
+            if topic == JOB_ACTIVITY and generation_of(record) != self._keys.generation:
+                metrics.SKIPPED.labels(topic).inc()  # of a state that is not ours: our own workers derive it anew
+                continue
             decoded = codecs.decode_record(
                 spec.schema, record.key, record.value, now_ms, skew_ms, spec.tombstones, partition, partitions,
                 writers=self._writers,

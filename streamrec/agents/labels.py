@@ -39,7 +39,6 @@ from streamrec.stores.keys import Keys
 IMPRESSIONS: Final = "impressions"
 CLOSED: Final = "impressions#closed"
 _AT_ONCE: Final = 100  # impressions closed in one transaction
-_HOUR_S, _DAY_S = 3_600, 86_400
 
 End = Callable[[str, int], tuple[int, int] | None]
 
@@ -84,7 +83,7 @@ class Labels:
         if book is None or book.hold is not hold:
             due = DueQueue(await hold.slot.fields(self._keys.due(hold.name)))
             [outbox] = await hold.slot.read([self._keys.outbox(hold.name)])
-            book = self._books[hold.name] = Book(hold, due, _unpack_outbox(outbox))
+            book = self._books[hold.name] = Book(hold, due, unpack_outbox(outbox))
             metrics.IMPRESSIONS_PENDING.labels(hold.name[1:]).set(len(due))
         await self.flush(book)
         book.members, book.changed, book.examples = {}, {}, []
@@ -169,7 +168,7 @@ class Labels:
         for member in book.changed:
             key, shown = self._keys.shown(member), book.members[member]
             empty = not (shown.lists or shown.acted or shown.early)
-            made.append(Delete(key) if empty else Put(key, pack(shown), self._lifetime_s(shown)))
+            made.append(Delete(key) if empty else Put(key, pack(shown), labels.lifetime_s(shown, self.rules)))
         made += book.due.writes(self._keys.due(book.hold.name))
         book.outbox = [
             Record(topic="training-examples", key=example_key(example), value=codecs.encode(example))
@@ -247,12 +246,6 @@ class Labels:
         told = self._end(IMPRESSIONS, int(book.hold.name[1:])) or book.hold.ends.get(IMPRESSIONS)
         return told is None or told[0] > 0
 
-    def _lifetime_s(self, shown: Shown) -> int:
-        """Nothing of a member who left stays for good; what waits outlives a long outage, the rest a late check."""
-        if shown.waits:
-            return 7 * _DAY_S
-        return max(2 * self.rules.window_ms // 1000, _HOUR_S) if shown.lists else _DAY_S
-
 
 def _source(topic: str, topic_id: str, partition: int, offset: int) -> Source:
     return Source(f"{topic}#labels", topic_id, partition, offset)
@@ -266,7 +259,8 @@ def _pack_outbox(records: Sequence[Record]) -> bytes:
     return b"\x01" + msgspec.msgpack.encode([(record.key, record.value) for record in records])
 
 
-def _unpack_outbox(value: bytes | None) -> list[Record]:
+def unpack_outbox(value: bytes | None) -> list[Record]:
+    """The records of a stored outbox; none for None. Raises ValueError for another format."""
     if value is None:
         return []
     if value[:1] != b"\x01":

@@ -134,7 +134,7 @@ class MemberAgent(OwnerAgent):
         known = {member: network.version for member, network in networks.items()}
         neighbours = await self._read_neighbours(events, states)
         started = _stage("read", started)
-        source = (topic, hold.topic_ids[topic], partition, self._settings.partitions)
+        source = (topic, hold.topic_ids[topic], partition, self._settings.partitions, self._keys.generation)
         turn = _Turn(
             book,
             topic,

@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, Final
 
-from streamrec import codecs
+from streamrec import codecs, metrics
 from streamrec.agents.base import OwnerAgent
 from streamrec.agents.dead_letters import dead_letter
-from streamrec.agents.derived import NetworkBuffer, fresh_entries
+from streamrec.agents.derived import NetworkBuffer, fresh_entries, generation_of
 from streamrec.agents.erasures import Erasures
 from streamrec.agents.faults import FAULTS
 from streamrec.agents.ownership import Hold
@@ -60,7 +60,9 @@ class NetworkAgent(OwnerAgent):
         }
         ledger = await self._erasures.of(hold)
         before = {member: network.version for member, network in networks.items()}
-        buffer = NetworkBuffer(topic, hold.topic_ids[topic], partition, self._settings.partitions)
+        buffer = NetworkBuffer(
+            topic, hold.topic_ids[topic], partition, self._settings.partitions, self._keys.generation
+        )
         for offset, place, entry in told:
             for number, member in enumerate(entry.told):
                 profile = states[member].profile
@@ -87,6 +89,9 @@ class NetworkAgent(OwnerAgent):
         marks: dict[str, Mark] = {}
         letters: list[Record] = []
         for record in records:
+            if generation_of(record) != self._keys.generation:
+                metrics.SKIPPED.labels(topic).inc()  # of a state that is not ours: our own workers derive it anew
+                continue
             decoded = codecs.decode(self._specs[topic].schema, record.value or b"")
             if isinstance(decoded, Rejected):
                 now_ms = time.time_ns() // 1_000_000

@@ -112,9 +112,7 @@ def check(tp: TP, position: Position | None, topic_id: str, low: int, high: int)
     (5, 9)
     """
     where = f"{tp.topic}/{tp.partition}"
-    remedy = (
-        "run `streamrec doctor` for the whole picture; to start over, empty Redis or set another STREAMREC_NAMESPACE"
-    )
+    remedy = "`streamrec doctor` gives the whole picture, `streamrec rebuild` makes a state that fits from what the log holds"
     if position is None:
         return low
     if position.topic_id != topic_id:

@@ -67,11 +67,19 @@ class _Process(faust.Worker):  # type: ignore[misc]
 
 
 def run(app: StreamApp, patience_s: float) -> int:
-    """Run until SIGTERM or SIGINT; exit code. Logs go to the standard error, streamrec's own at level INFO."""
+    """Run until SIGTERM or SIGINT; exit code. Logs go to the standard error, streamrec's own at level INFO.
+
+    When the state was built anew the program starts again in place, with the same process id: nothing of the old
+    generation is left in memory, and no supervisor has to know of it.
+    """
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     logging.getLogger("streamrec").setLevel(logging.INFO)
     try:
         _Process(app, patience_s).execute_from_commandline()
     except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else 0
+        if not app.moved:
+            return stop.code if isinstance(stop.code, int) else 0
+    if app.moved:
+        logging.shutdown()
+        os.execv(sys.executable, sys.orig_argv)  # noqa: S606 - this very program, with its own arguments
     return 0

@@ -8,7 +8,6 @@ Redis has lost its data while the log is still the same.
 import asyncio
 import importlib.metadata
 import logging
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -39,6 +38,8 @@ from streamrec.models.measures import DATA
 from streamrec.models.snapshot import LearnedPosition, OtherModelError, Snapshot, UnreadableSnapshotError
 from streamrec.settings import Settings
 from streamrec.stores.base import Append, FencedError, Put, StoreUnavailableError, Write
+from streamrec.stores.disk import write_atomically
+from streamrec.stores.generations import Generation, current_of
 from streamrec.stores.keys import MODEL_SLOT, Keys
 from streamrec.stores.positions import Mark, Position
 from streamrec.stores.redis import RedisStore
@@ -236,20 +237,9 @@ def _count(scored: Scored) -> None:
     metrics.ROWS.labels(JobCheck.name, "negative").inc(int(learned.sum()) - positives)
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a reader, or a crash at any moment, finds the old content or the new, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    with partial.open("wb") as output:
-        output.write(content)
-        output.flush()
-        os.fsync(output.fileno())
-    partial.replace(path)
-
-
-def build(settings: Settings) -> StreamApp:
-    """Wire the trainer's app; nothing is connected yet."""
-    keys = Keys(settings.namespace, settings.partitions)
+def build(settings: Settings, generation: Generation) -> StreamApp:
+    """Wire the trainer's app for one generation of state; nothing is connected yet."""
+    keys = generation.keys(settings.namespace)
     store = RedisStore(settings.redis, keys)
     app = StreamApp("trainer", settings)
     admin = Admin(settings)
@@ -267,6 +257,8 @@ def build(settings: Settings) -> StreamApp:
         try:
             await agent.snapshot()
         except FencedError:
+            if await app.has_moved(store, generation):
+                return  # `watch` sees to it; what was learned since the last snapshot is learned again
             print("streamrec trainer: another trainer has taken over; this one stops", file=sys.stderr)
             app.halt(1)
         except StoreUnavailableError as error:
@@ -290,6 +282,10 @@ def build(settings: Settings) -> StreamApp:
     async def save_last(_app: StreamApp, **_ignored: object) -> None:
         await save()
 
+    async def watch() -> None:
+        await app.watch(store, generation)
+
+    app.background = [watch]
     app.timer(interval=settings.snapshot_interval_s)(save)
     app.timer(interval=settings.forget_every_s)(forget)
     app.on_before_shutdown.connect(save_last)
@@ -300,9 +296,10 @@ def run(settings: Settings) -> int:
     """Run the trainer until SIGTERM or SIGINT; exit codes as those of `agents.worker.run`."""
     if code := check_topics("trainer", settings, {TOPIC: topics.load()[TOPIC]}):
         return code
+    generation = current_of(settings)
     prometheus_client.start_http_server(settings.trainer_metrics_port, settings.metrics_host)
     try:
-        return process.run(build(settings), settings.drain_timeout_s)
+        return process.run(build(settings, generation), settings.drain_timeout_s)
     except (UnreadableSnapshotError, OtherModelError) as error:
         print(f"streamrec trainer: {error}", file=sys.stderr)
         return 2

@@ -14,7 +14,7 @@ import prometheus_client
 
 from streamrec import topics
 from streamrec.agents import process
-from streamrec.agents.app import StreamApp, check_topics
+from streamrec.agents.app import StreamApp, check_generation, check_topics
 from streamrec.agents.base import attach
 from streamrec.agents.erasures import Erasures
 from streamrec.agents.jobs import JOB_TOPICS, JobAgent
@@ -27,7 +27,7 @@ from streamrec.agents.schemas import Schemas
 from streamrec.kafka.admin import Admin
 from streamrec.kafka.producer import Producer
 from streamrec.settings import Settings
-from streamrec.stores.keys import Keys
+from streamrec.stores.generations import Generation, current_of
 from streamrec.stores.redis import RedisStore
 from streamrec.stores.serving import Serving
 
@@ -53,10 +53,10 @@ def slot_name(topic: str, partition: int) -> str:
     return f"{'j' if topic in JOB_TOPICS else 'm'}{partition}"
 
 
-def build(settings: Settings) -> StreamApp:
-    """Wire the worker's app; nothing is connected yet."""
+def build(settings: Settings, generation: Generation) -> StreamApp:
+    """Wire the worker's app for one generation of state; nothing is connected yet."""
     specs = topics.load()
-    keys = Keys(settings.namespace, settings.partitions)
+    keys = generation.keys(settings.namespace)
     store = RedisStore(settings.redis, keys)
     serving = Serving(store, keys, settings, clock_ms)
     producer = Producer(settings)
@@ -86,7 +86,11 @@ def build(settings: Settings) -> StreamApp:
         await members.close_windows(app.ownership.holds())
 
     app.timer(interval=_CLOSE_EVERY_S)(close_windows)
-    app.background = [serving.run, recommender.run]
+
+    async def watch() -> None:
+        await app.watch(store, generation)
+
+    app.background = [serving.run, recommender.run, watch]
     return app
 
 
@@ -96,10 +100,13 @@ def run(settings: Settings) -> int:
     Returns
     -------
     int
-        Exit code: 0; 1 after a failure that another try may mend; 2 for a fault of the topics; 3 for a position that does
-        not fit the log.
+        Exit code: 0; 1 after a failure that another try may mend; 2 for a fault of the topics or of the number of
+        partitions; 3 for a position that does not fit the log.
     """
     if code := check_topics("worker", settings, topics.load()):
         return code
+    generation = current_of(settings, claim=True)
+    if code := check_generation("worker", settings, generation):
+        return code
     prometheus_client.start_http_server(settings.worker_metrics_port, settings.metrics_host)
-    return process.run(build(settings), settings.drain_timeout_s)
+    return process.run(build(settings, generation), settings.drain_timeout_s)

@@ -11,7 +11,8 @@ from streamrec.settings import SettingsError
 COMMANDS: Final = {
     "demo": "demo", "up": "run", "worker": "run", "trainer": "run", "lookup": "run", "topics": "topics", "schemas": "schemas",
     "status": "status", "doctor": "doctor", "dead-letters": "dead_letters", "members": "members", "replay": "replay",
-    "evaluate": "evaluate", "simulate": "simulate",
+    "evaluate": "evaluate", "simulate": "simulate", "bootstrap": "building",
+    "rebuild": "building",
 }  # fmt: skip
 
 

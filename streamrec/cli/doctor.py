@@ -4,7 +4,7 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -59,14 +59,18 @@ def examine(settings: Settings) -> Iterator[Finding]:
     else:
         redis_answers = True
         yield from _redis(client)
+        generation = yield from _generation(settings, client)
+        keys = None if generation is None else generation.keys(settings.namespace)
         yield from _slots(settings, client)
     if settings.schema_registry is not None:
         yield from _registry(settings)
-    if kafka_answers and redis_answers:
-        yield from _positions(settings, admin, client)
+    if kafka_answers:
+        yield from _retention(admin)
+    if kafka_answers and redis_answers and keys is not None:
+        yield from _positions(keys, admin, client)
     yield from _services(settings)
-    if redis_answers:
-        yield from _model(settings, client)
+    if redis_answers and keys is not None:
+        yield from _model(settings, keys, client)
     yield from _disk(settings)
 
 
@@ -177,6 +181,50 @@ def _memory(info: dict[str, Any], policy: str | None) -> Iterator[Finding]:
         yield Finding("warning", "redis", what, "raise maxmemory")
 
 
+def _generation(settings: Settings, client: Any) -> Generator[Finding, None, Any]:
+    """The state's generation; None if it cannot be read, or is of another number of partitions than the settings."""
+    from streamrec.stores import generations  # noqa: PLC0415
+
+    try:
+        found = generations.current(client, settings)
+    except generations.UnreadableGenerationError as error:
+        yield Finding("broken", "state", str(error), "upgrade streamrec here: a newer version wrote it")
+        return None
+    if found.partitions != settings.partitions:
+        yield Finding("broken", "state", f"it was built for {found.partitions} partitions, the setting is "
+                      f"{settings.partitions}", f"set partitions = {found.partitions}; streamrec rebuild --partitions N "
+                      "changes the number")  # fmt: skip
+        return None
+    if found.number:
+        yield Finding("ok", "state", f"built, generation {found.id}")
+    return found
+
+
+def _retention(admin: Any) -> Iterator[Finding]:
+    """How much of the state could be computed anew: streamrec rebuild can tell no more than the log holds."""
+    from streamrec.topics import PUBLIC_TOPICS, load  # noqa: PLC0415
+
+    specs = load()
+    kept = [name for name in PUBLIC_TOPICS if specs[name].cleanup == "delete"]
+    try:
+        bounds = admin.bounds(kept)
+    except admin.ERRORS:
+        return  # told above
+    cut: dict[str, int] = {}
+    for (topic, _), (low, _) in bounds.items():
+        if low:
+            cut[topic] = cut.get(topic, 0) + low
+    for topic, count in cut.items():
+        forever = specs[topic].retention == "forever"
+        yield Finding(
+            "warning" if forever else "ok", f"topic {topic}",
+            f"its log does not begin at offset 0: {count:,} records have been deleted"
+            + ("" if forever else f", as its retention ({specs[topic].retention}) says"),
+            "a rebuild from topics alone would lack them: keep an archive, and build by streamrec bootstrap ARCHIVE --topics "
+            "--replace",
+        )  # fmt: skip
+
+
 def _slots(settings: Settings, client: Any) -> Iterator[Finding]:
     from streamrec.stores.keys import Keys  # noqa: PLC0415
 
@@ -188,17 +236,16 @@ def _slots(settings: Settings, client: Any) -> Iterator[Finding]:
         what = f"Redis holds a slot {beyond[0]}: the state was built with more than {settings.partitions} partitions"
         yield Finding(
             "broken", "state", what,
-            "set partitions to what it was; or start over under another STREAMREC_NAMESPACE",
+            "set partitions to what it was; streamrec rebuild --partitions N changes the number",
         )  # fmt: skip
 
 
-def _positions(settings: Settings, admin: Any, client: Any) -> Iterator[Finding]:
+def _positions(keys: Any, admin: Any, client: Any) -> Iterator[Finding]:
     from streamrec.local import lag  # noqa: PLC0415
-    from streamrec.stores.keys import Keys  # noqa: PLC0415
     from streamrec.stores.positions import UnreadablePositionError  # noqa: PLC0415
 
     try:
-        inputs = lag.read(admin, client, Keys(settings.namespace, settings.partitions))
+        inputs = lag.read(admin, client, keys)
         ids = {name: topic.id for name, topic in admin.describe(lag.consumed()).items()}
     except UnreadablePositionError as error:
         yield Finding("broken", "state", str(error), "upgrade streamrec here: a newer version wrote it")
@@ -213,8 +260,8 @@ def _positions(settings: Settings, admin: Any, client: Any) -> Iterator[Finding]
     for what, places in wrong.items():
         named = ", ".join(places[:_SHOWN]) + (f" and {len(places) - _SHOWN} more" if len(places) > _SHOWN else "")
         yield Finding("broken", "positions", f"{named}: {what}",
-                      "no worker goes on there, so that nothing is skipped silently. Start over with an empty Redis (or "
-                      "another STREAMREC_NAMESPACE): the state is built from what the log still holds")  # fmt: skip
+                      "no worker goes on there, so that nothing is skipped silently. streamrec rebuild makes a state that "
+                      "fits, from what the log still holds, and says what that lacks")  # fmt: skip
     if not wrong:
         behind = sum(found.lag for found in inputs)
         yield Finding("ok", "positions", f"state and log fit together; {behind:,} records are not in the state yet")
@@ -266,12 +313,11 @@ def _away(name: str, error: str, free: bool, setting: str) -> Finding:
     return Finding("broken", name, what, f"stop that, or choose another port with STREAMREC_{setting.upper()}")
 
 
-def _model(settings: Settings, client: Any) -> Iterator[Finding]:
+def _model(settings: Settings, keys: Any, client: Any) -> Iterator[Finding]:
     from streamrec.models.snapshot import UnreadableSnapshotError, unpack  # noqa: PLC0415
-    from streamrec.stores.keys import Keys  # noqa: PLC0415
     from streamrec.stores.serving import MODEL  # noqa: PLC0415
 
-    value = client.get(Keys(settings.namespace, settings.partitions).model(MODEL))
+    value = client.get(keys.model(MODEL))
     if value is None:
         yield Finding("warning", "model", "there is none yet: lists are ranked by popularity, text and place",
                       "it comes with the first events, if worker and trainer run")  # fmt: skip

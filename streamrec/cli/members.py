@@ -184,11 +184,11 @@ def _store(settings: Settings) -> tuple[Any, Any]:
     import redis  # noqa: PLC0415
 
     from streamrec.stores.base import StoreUnavailableError  # noqa: PLC0415
-    from streamrec.stores.keys import Keys  # noqa: PLC0415
+    from streamrec.stores.generations import current_of  # noqa: PLC0415
 
     client = redis.Redis.from_url(settings.redis, socket_timeout=5.0, protocol=2)
     try:
         client.ping()
     except redis.RedisError as error:
         raise StoreUnavailableError(f"Redis at {settings.redis} does not answer: {error}") from error
-    return client, Keys(settings.namespace, settings.partitions)
+    return client, current_of(settings).keys(settings.namespace)

@@ -51,5 +51,6 @@ _MENDABLE = frozenset(
         "ServerError",
         "ServicesError",
         "TopicError",
+        "UnreadableGenerationError",
     )
 )

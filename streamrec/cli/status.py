@@ -43,7 +43,10 @@ class ModelInfo(msgspec.Struct):
 
 
 class Status(msgspec.Struct):
-    """The whole. `problems` says what could not be read; `streamrec doctor` says what to do."""
+    """The whole. `problems` says what could not be read; `streamrec doctor` says what to do.
+
+    `generation` is the id of the state's last build; empty where it grew without one.
+    """
 
     kafka: str
     redis: str
@@ -54,6 +57,7 @@ class Status(msgspec.Struct):
     jobs: dict[str, int]
     table_age_s: float | None
     problems: list[str]
+    generation: str = ""
 
 
 def read(settings: Settings) -> Status:
@@ -62,16 +66,21 @@ def read(settings: Settings) -> Status:
 
     from streamrec.kafka.admin import Admin  # noqa: PLC0415
     from streamrec.local import lag  # noqa: PLC0415
-    from streamrec.stores.keys import Keys  # noqa: PLC0415
+    from streamrec.stores import generations  # noqa: PLC0415
     from streamrec.topics import DEAD_LETTERS  # noqa: PLC0415
 
     status = Status(settings.kafka, settings.redis, [], [], None, None, {}, None, [])
     samples = _ask_services(settings, status)
     admin = Admin(settings, patience_s=3.0)
-    keys = Keys(settings.namespace, settings.partitions)
     client = redis.Redis.from_url(settings.redis, socket_timeout=3.0, socket_connect_timeout=3.0, protocol=2)
+    keys = None
     try:
-        for found in lag.read(admin, client, keys):
+        generation = generations.current(client, settings)
+        keys, status.generation = generation.keys(settings.namespace), generation.id
+    except (redis.RedisError, ValueError) as error:
+        status.problems.append(f"positions in {settings.redis}: {error}")
+    try:
+        for found in lag.read(admin, client, keys) if keys is not None else ():
             if not status.topics or status.topics[-1].topic != found.topic:
                 status.topics.append(TopicLag(found.topic, 0, 0, []))
             row = status.topics[-1]
@@ -83,7 +92,8 @@ def read(settings: Settings) -> Status:
         status.problems.append(str(error))
     except (redis.RedisError, ValueError) as error:
         status.problems.append(f"positions in {settings.redis}: {error}")
-    _read_model(status, client, keys, samples)
+    if keys is not None:
+        _read_model(status, client, keys, samples)
     return status
 
 
@@ -197,6 +207,8 @@ def show(status: Status) -> None:
         jobs = ", ".join(f"{count:,} {state.replace('_', ' ')}" for state, count in status.jobs.items())
         age = "" if status.table_age_s is None else f"; current as of {ago(status.table_age_s)} ago"
         console.print(Text(f"jobs: {jobs}{age}"), soft_wrap=True)
+    if status.generation:
+        console.print(Text(f"state: built, generation {status.generation}"))
     for problem in status.problems:
         console.print(Text(f"problem: {problem}", style="red"), soft_wrap=True)
     if status.problems or not all(service.runs for service in status.services):

@@ -252,7 +252,7 @@ def fold_posting(state: JobState, posting: JobPosting | Tombstone) -> None:
     state.posting = None if isinstance(posting, Tombstone) else posting
 
 
-def fold_entry(state: JobState, entry: ActivityEntry) -> None:
+def fold_entry(state: JobState, entry: ActivityEntry | Effect) -> None:
     """Count what a member did with the job, in place. An entry without an action changes nothing."""
     if entry.action is None:
         return
@@ -269,7 +269,7 @@ def fold_entry(state: JobState, entry: ActivityEntry) -> None:
         add(decayed, entry.sign, entry.occurred_at, half_life_ms)
 
 
-def fold_neighbours(row: Neighbours, entry: ActivityEntry) -> None:
+def fold_neighbours(row: Neighbours, entry: ActivityEntry | Effect) -> None:
     """Add the ties of an entry to the row of its job, in place.
 
     Weights stand as of `row.at`, which is the time of the row's first tie: a later tie is written as the larger

@@ -3,13 +3,14 @@
 All calls block, each for at most the patience given to `Admin`; from asyncio use ``asyncio.to_thread``.
 """
 
+import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from typing import Any, ClassVar, Final
 
 import msgspec
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicCollection, TopicPartition
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType
+from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions, NewTopic, OffsetSpec, ResourceType
 
 from streamrec.kafka.client import KafkaRefusedError, KafkaUnavailableError, client_config, explained
 from streamrec.kafka.ends import EMBEDDED_CLUSTER_ID, FetchedEnds, Place
@@ -17,6 +18,10 @@ from streamrec.settings import Settings
 from streamrec.topics import Topic
 
 PATIENCE_S = 5.0  # a command that finds no Kafka says so after this time
+_PAUSE_S: Final = 0.1
+_LEADERLESS: Final = (
+    KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.UNKNOWN_TOPIC_OR_PART,
+)  # fmt: skip
 _DEFAULT_CLEANUP: Final = "delete"  # what a topic has for which nothing was set
 
 
@@ -93,6 +98,50 @@ class Admin:
             else:
                 created.append(name)
         return created
+
+    def add_partitions(self, names: Iterable[str], count: int) -> list[str]:
+        """Let those of `names` that have fewer have `count` partitions; answers their names. Kafka cannot take any away.
+
+        Raises
+        ------
+        KafkaRefusedError
+            The broker cannot do it, as the embedded one, or does not let us.
+        """
+        existing = self.partitions()
+        fewer = [NewPartitions(name, count) for name in names if existing.get(name, count) < count]
+        if not fewer:
+            return []
+        try:
+            grown = self._client.create_partitions(fewer, request_timeout=self._patience_s)
+            for future in grown.values():
+                self._result(future)
+            self._wait_for_leaders(list(grown))
+        except KafkaRefusedError as error:
+            if _is(error, KafkaError._UNSUPPORTED_FEATURE):
+                raise KafkaRefusedError(
+                    f"the broker at {self._settings.kafka} cannot add partitions to a topic (the embedded one cannot; Apache "
+                    "Kafka can): add them by its own means, and then run this again"
+                ) from error
+            raise
+        return sorted(grown)
+
+    def _wait_for_leaders(self, names: list[str]) -> None:
+        """New partitions answer only once they have a leader, a moment after they were made."""
+        deadline = time.monotonic() + self._patience_s
+        while True:
+            try:
+                self.bounds(names)
+            except KafkaRefusedError as error:
+                if time.monotonic() > deadline or not any(_is(error, code) for code in _LEADERLESS):
+                    raise
+                time.sleep(_PAUSE_S)
+            else:
+                return
+
+    def members(self, group: str) -> int:
+        """How many consumers are in a group now; 0 if there is no such group."""
+        future = self._client.describe_consumer_groups([group], request_timeout=self._patience_s)[group]
+        return len(self._result(future).members)
 
     def describe(self, names: Iterable[str]) -> dict[str, TopicInfo]:
         """Those of `names` that exist."""
@@ -214,7 +263,8 @@ class Admin:
         return [
             Problem(
                 name, f"it has {count} partitions, the setting partitions is {wanted}",
-                f"set partitions = {count}, with a new namespace if it was {wanted} before; or else {_recreate(name)}",
+                f"set partitions = {count}, after `streamrec rebuild --partitions {count}` if there is state; or else "
+                f"{_recreate(name)}",
             )
             for name, count in wrong.items()
         ]  # fmt: skip

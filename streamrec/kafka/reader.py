@@ -89,7 +89,7 @@ def _until(consumer: Consumer, settings: Settings, ends: dict[int, int], patienc
             if partition not in ends:
                 continue  # written after we began
             if error is None and message.offset() < ends[partition]:
-                yield _stored(message)
+                yield stored(message)
             if error is not None or message.offset() >= ends[partition] - 1:
                 del ends[partition]
 
@@ -104,7 +104,8 @@ def read_one(settings: Settings, topic: str, partition: int, offset: int) -> Sto
     return found if found is not None and found.offset == offset else None
 
 
-def _stored(message: Message) -> Stored:
+def stored(message: Message) -> Stored:
+    """A record of the client's as a value."""
     return Stored(
         message.topic(), message.partition(), message.offset(), message.timestamp()[1], message.key(), message.value(),
         tuple(message.headers() or ()),

@@ -16,7 +16,7 @@ from streamrec.local.lists import Lists, is_personal
 from streamrec.local.picture import Item, Picture, Watched
 from streamrec.local.scrape import Samples, UnreachableError
 from streamrec.settings import Settings
-from streamrec.stores.keys import Keys
+from streamrec.stores import generations
 from streamrec.topics import MEMBER_TOPICS, PUBLIC_TOPICS
 
 SHOWN: Final = 5  # jobs of the watched list
@@ -76,7 +76,6 @@ class Observer(threading.Thread):
         self.watched: Watched | None = None
         self._settings, self.feed, self._lists, self._since = settings, feed, lists, started
         self._stopping = threading.Event()
-        self._keys = Keys(settings.namespace, settings.partitions)
         self._redis = redis.Redis.from_url(settings.redis, socket_timeout=2.0, protocol=2)
         self._places = [(topic, number) for topic in PUBLIC_TOPICS for number in range(settings.partitions)]
         self._readings: deque[tuple[float, int, int, Samples]] = deque(maxlen=_WINDOW)
@@ -148,12 +147,13 @@ class Observer(threading.Thread):
         picture.model_age_s = None if not written else max(0.0, time.time() - written)
 
     def _read_lag(self) -> None:
-        stored = lag.stored(self._redis, self._keys, self._places)
+        keys = generations.current(self._redis, self._settings).keys(self._settings.namespace)
+        stored = lag.stored(self._redis, keys, self._places)
         picture, feed = self.picture, self.feed
         picture.sent = feed.sent
         picture.processed = sum(position.next_offset for position in stored.values() if position is not None)
         picture.lag = max(0, picture.sent - picture.processed)
-        if lag.owned(self._redis, self._keys):
+        if lag.owned(self._redis, keys):
             feed.begin()
         feed.note(picture.processed)
 

@@ -46,6 +46,10 @@ class After:
             raise Problem(problems.INVALID_TOKEN, detail)
         return token
 
+    def move(self, keys: Keys) -> None:
+        """Wait for the positions of another generation from now on."""
+        self._keys = keys
+
     async def wait(self, token: Token, budget_ms: int) -> Outcome:
         """Return once the transaction with the token's event is in the store, or when the budget is used up.
 

@@ -45,6 +45,11 @@ class Background:
         self._asked: dict[str, float] = {}  # member -> when marked last; oldest first
         self._pending: dict[str, Put] = {}
 
+    def move(self, keys: Keys) -> None:
+        """Write to another generation from now on: nobody has been marked there."""
+        self._keys = keys
+        self._asked.clear()
+
     def asked(self, member_id: str) -> None:
         """Somebody asked for this member's list."""
         now = self._clock_s()

@@ -69,17 +69,22 @@ class Service:
 
     def __init__(self, settings: Settings, store: Store, publisher: Publisher, clock_ms: Callable[[], int]) -> None:
         self.settings, self.store, self.publisher, self.clock_ms = settings, store, publisher, clock_ms
-        self.keys = Keys(settings.namespace, settings.partitions)
-        self.serving = Serving(store, self.keys, settings, clock_ms)
-        self.after = After(store, self.keys)
+        keys = Keys(settings.namespace, settings.partitions)  # until it is known which generation counts
+        self.serving = Serving(store, keys, settings, clock_ms, self._moved)
+        self.after = After(store, keys)
         self.background = Background(
-            store, self.keys, settings.asked_within_s, settings.model_max_age_ms // 1000, time.monotonic
+            store, keys, settings.asked_within_s, settings.model_max_age_ms // 1000, time.monotonic
         )
         self.impressions = Impressions(settings)
         self.openapi = self.docs = b""
         self.stopping = False  # told to stop: goes on answering for a while, but no new connection should come here
         self._budget_s = settings.lookup_budget_ms / 1000
         self._anyone: dict[Filters, tuple[float, RankedList]] = {}
+
+    def _moved(self, keys: Keys) -> None:
+        """The state was built anew, and its jobs are loaded."""
+        self.after.move(keys)
+        self.background.move(keys)
 
     async def stored(self, member_id: str) -> Inputs:
         """A member's state and kept list, within the budget; `degraded` says what is missing."""

@@ -41,6 +41,7 @@ from streamrec.models.shown import Acted, EarlySeen, Row, Shown, ShownList
 ACTED_KEPT: Final = 50  # recent actions of a member
 EARLY_KEPT: Final = 20  # reports of what was seen that came before their impression
 HIT_AT: Final = 10  # positions in which a checked job makes a list a hit
+_HOUR_S, _DAY_S = 3_600, 86_400
 
 
 class Rules(msgspec.Struct, frozen=True):
@@ -197,6 +198,16 @@ def close(shown: Shown, member_id: str, request_id: str, at: int, source: Source
         closing, rows, "closed", checked, weights, weights,
         event_id=request_id, member_id=member_id, at=at, surface=closing.surface, source=source, hit=hit,
     )  # fmt: skip
+
+
+def lifetime_s(shown: Shown, rules: Rules) -> int:
+    """How long to keep it after its last change, so that nothing of a member who left stays for good.
+
+    What waits outlives a long outage, the rest a late check.
+    """
+    if shown.waits:
+        return 7 * _DAY_S
+    return max(2 * rules.window_ms // 1000, _HOUR_S) if shown.lists else _DAY_S
 
 
 def _trim(shown: Shown, rules: Rules) -> int:

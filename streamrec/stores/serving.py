@@ -32,7 +32,9 @@ from streamrec.ranking.ranked import unpack as unpack_list
 from streamrec.ranking.workflow import recent_ids
 from streamrec.settings import Settings
 from streamrec.stores.base import Store, StoreUnavailableError, TruncatedError
-from streamrec.stores.keys import MODEL_SLOT, Keys
+from streamrec.stores.generations import UnreadableGenerationError
+from streamrec.stores.generations import unpack as unpack_generation
+from streamrec.stores.keys import MODEL_SLOT, Keys, current_key
 
 MODEL: Final = "job_check"
 UNREADABLE_STATE: Final = "unreadable_state"
@@ -92,9 +94,14 @@ class Serving:
         Of the installation.
     clock_ms
         Wall clock, milliseconds since the epoch.
+    on_move
+        If given, the newest generation of state is followed: once its table is loaded, `keys` are its own, and this is
+        called with them. Until then everything is answered from the one before.
 
     Attributes
     ----------
+    keys
+        Of the generation in use.
     table
         All jobs. Replaced as a whole when it is loaded anew: take it once a ranking, since row numbers are its own.
     scorer
@@ -105,8 +112,12 @@ class Serving:
         When `table` was last known to hold everything committed, ms; 0 before the first load.
     """
 
-    def __init__(self, store: Store, keys: Keys, settings: Settings, clock_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, store: Store, keys: Keys, settings: Settings, clock_ms: Callable[[], int],
+        on_move: Callable[[Keys], None] | None = None,
+    ) -> None:  # fmt: skip
         self.store, self.keys, self.settings, self.clock_ms = store, keys, settings, clock_ms
+        self._on_move = on_move
         self._member_keys = (keys.member, keys.ranked, keys.network)
         self.table = JobTable()
         self.scorer: Scorer | None = None
@@ -133,13 +144,20 @@ class Serving:
         StoreUnavailableError
             The store did not answer; what was loaded before is unchanged.
         """
-        after = await self.store.tail([self.keys.changes(slot) for slot in (*self.keys.job_slots(), MODEL_SLOT)])
+        keys = await self._newest_keys()
+        after = await self.store.tail([keys.changes(slot) for slot in (*keys.job_slots(), MODEL_SLOT)])
         began = self.clock_ms()
-        found = await self.store.scan(self.keys.jobs_pattern())
+        found = await self.store.scan(keys.jobs_pattern())
         table = JobTable(max(1024, len(found)))
-        await self._read_jobs(table, (job_id for key in found if (job_id := self.keys.job_id(key)) is not None))
+        await self._read_jobs(table, (job_id for key in found if (job_id := keys.job_id(key)) is not None), keys)
         self.table, self._after, self.current_at = table, after, began
         self.loaded, self._stale = True, False
+        if keys != self.keys:
+            self.keys, self._model_version = keys, None
+            self._member_keys = (keys.member, keys.ranked, keys.network)
+            if self._on_move is not None:
+                self._on_move(keys)
+            _log.info("answering from generation %s of the state now", keys.generation or "0")
         await self._poll_model()
         self._measure()
 
@@ -157,6 +175,7 @@ class Serving:
                 busy = await self._follow()
                 if time.monotonic() - self._model_polled >= _MODEL_EVERY_S:
                     await self._poll_model()
+                    self._stale = await self._newest_keys() != self.keys
             except TruncatedError:
                 _log.warning("fell behind the stream of changed jobs: loading the table anew")
                 self._stale = True
@@ -262,7 +281,7 @@ class Serving:
                 self._unreadable("changes", error)
             if turns.over:
                 await turns.rest()
-        await self._read_jobs(self.table, changed)
+        await self._read_jobs(self.table, changed, self.keys)
         if released:
             await self._poll_model()
         # Only now: if a read failed, the same entries come again.
@@ -271,11 +290,22 @@ class Serving:
             self.current_at = asked_at
         return time.monotonic() - began
 
-    async def _read_jobs(self, table: JobTable, job_ids: Iterable[str]) -> None:
+    async def _newest_keys(self) -> Keys:
+        """Keys of the generation to answer from: while it cannot be read which one that is, the one before."""
+        if self._on_move is None:
+            return self.keys
+        [value] = await self.store.get([current_key(self.settings.namespace)])
+        try:
+            return unpack_generation(value, self.settings.partitions).keys(self.settings.namespace)
+        except UnreadableGenerationError as error:
+            self._unreadable("generation", error)
+            return self.keys
+
+    async def _read_jobs(self, table: JobTable, job_ids: Iterable[str], keys: Keys) -> None:
         """Read jobs into `table`, giving the event loop its turn every few milliseconds."""
         rest, turns = iter(job_ids), _Turns()
         while part := list(islice(rest, _READ)):
-            values = await self.store.get([self.keys.job(job_id) for job_id in part])
+            values = await self.store.get([keys.job(job_id) for job_id in part])
             for job_id, value in zip(part, values, strict=True):
                 if value is None:
                     table.remove(job_id)

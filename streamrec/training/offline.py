@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Final
 
 from streamrec.events import (
-    ActivityEntry,
     Connection,
     Event,
     JobEvent,
@@ -143,8 +142,8 @@ class Offline(System):
         if isinstance(event, Event):
             remember(state, event.event_id)
         profile, effects = state.profile, fold_member(state, event)
-        for index, effect in enumerate(effects):
-            self._apply(index, effect)
+        for effect in effects:
+            self._apply(effect)
         if isinstance(event, Connection) or event.member_id in self.networks:
             network = self.networks.setdefault(event.member_id, Network())
             self._tell(fold_own(network, profile, event, effects))
@@ -159,16 +158,16 @@ class Offline(System):
                 self.learn(record)
         self.fold(record)
 
-    def _apply(self, index: int, effect: Effect) -> None:
-        entry = ActivityEntry(
-            offset=self._taken, index=index, job_id=effect.job_id, occurred_at=effect.occurred_at, action=effect.action,
-            sign=effect.sign, first=effect.first, neighbours=effect.neighbours,
-        )  # fmt: skip
-        if entry.action is not None:
-            fold_entry(self._job(entry.job_id), entry)
-            self._changed(entry.job_id)
-        if entry.neighbours:
-            fold_neighbours(self.neighbours.setdefault(entry.job_id, Neighbours()), entry)
+    def _apply(self, effect: Effect) -> None:
+        job_id = effect.job_id
+        if effect.action is not None:
+            fold_entry(self._job(job_id), effect)
+            self._changed(job_id)
+        if effect.neighbours:
+            row = self.neighbours.get(job_id)
+            if row is None:
+                row = self.neighbours[job_id] = Neighbours()
+            fold_neighbours(row, effect)
 
     def _tell(self, notes: list[Note]) -> None:
         """Let connections know, and the member of what they tell in return."""
@@ -184,7 +183,10 @@ class Offline(System):
                 notes += fold_told(network, member, profile.company if profile else None, entry)
 
     def _job(self, job_id: str) -> JobState:
-        return self.jobs.setdefault(job_id, JobState())
+        state = self.jobs.get(job_id)
+        if state is None:
+            state = self.jobs[job_id] = JobState()
+        return state
 
     def _changed(self, job_id: str) -> None:
         self.table.upsert(job_id, self.jobs[job_id])

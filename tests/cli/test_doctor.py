@@ -9,6 +9,8 @@ from confluent_kafka.admin import AdminClient
 
 from streamrec.kafka.admin import Admin
 from streamrec.settings import load as load_settings
+from streamrec.stores import generations
+from streamrec.stores.generations import Generation
 from streamrec.stores.keys import Keys
 from streamrec.stores.positions import Position, pack
 from streamrec.topics import load
@@ -108,7 +110,7 @@ def test_positions_that_do_not_fit_the_log_are_found(
     assert found["level"] == "broken"
     assert "job-views/2" in found["what"]
     assert words in found["what"]
-    assert "STREAMREC_NAMESPACE" in found["remedy"]
+    assert "streamrec rebuild" in found["remedy"]
 
 
 def test_a_position_of_a_newer_version_is_found(
@@ -123,6 +125,25 @@ def test_state_of_more_partitions_is_found(
 ) -> None:
     client.set(KEYS.epoch("m4"), 1)
     assert "more than 4 partitions" in findings(run_json, environ, "state")[0]["what"]
+
+
+def test_state_built_for_another_number_of_partitions_is_found(
+    run_json: Any, environ: dict[str, str], admin: Admin, client: "redis.Redis"
+) -> None:
+    generations.switch(client, "sr", Generation(1, "c0ffee", 8, (4, 8), 0))
+    [found] = findings(run_json, environ, "state")
+    assert (found["level"], found["what"]) == ("broken", "it was built for 8 partitions, the setting is 4")
+
+
+def test_positions_are_those_of_the_generation_that_counts(
+    run_json: Any, environ: dict[str, str], admin: Admin, client: "redis.Redis"
+) -> None:
+    made = Generation(1, "c0ffee", 4, (4,), 0)
+    client.hset(made.keys("sr").positions("m2"), "job-views", pack(Position("another", 0)))
+    assert findings(run_json, environ, "positions")[0]["level"] == "ok"
+    generations.switch(client, "sr", made)
+    assert findings(run_json, environ, "positions")[0]["level"] == "broken"
+    assert findings(run_json, environ, "state")[0]["what"] == "built, generation 1-c0ffee"
 
 
 def test_an_unreadable_model_is_found(run_json: Any, environ: dict[str, str], client: "redis.Redis") -> None:

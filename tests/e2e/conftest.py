@@ -21,7 +21,9 @@ from streamrec.kafka.admin import Admin
 from streamrec.kafka.producer import Producer, Record
 from streamrec.local.ports import free_port
 from streamrec.local.servers import die_with_parent, start_broker, start_redis
+from streamrec.partitioner import partition_of
 from streamrec.settings import Settings
+from streamrec.stores import generations
 from streamrec.stores.keys import Keys
 from streamrec.stores.positions import Position, unpack
 
@@ -88,7 +90,6 @@ class System:
             lookup_port=free_port(), worker_metrics_port=free_port(), trainer_metrics_port=free_port(),
             **{"snapshot_interval_s": 0.5, "explore": 0.0, **overrides},  # lists purely by score, unless asked for
         )  # fmt: skip
-        self.keys = Keys(self.settings.namespace, self.settings.partitions)
         self.specs = topics.load()
         self.admin = Admin(self.settings)
         self.admin.create(self.specs)
@@ -97,16 +98,22 @@ class System:
         self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.settings.lookup_port}", timeout=10)
         self.processes: list[Process] = []
 
+    @property
+    def keys(self) -> Keys:
+        """Keys of the generation that counts now."""
+        return generations.current(self.client, self.settings).keys(self.settings.namespace)
+
     def environ(self) -> dict[str, str]:
         """The settings as environment variables."""
         values = msgspec.structs.asdict(self.settings)
         return {f"STREAMREC_{name.upper()}": str(value) for name, value in values.items() if value is not None}
 
-    def start(self, name: str, *, fault: str = "", spoil: Spoil = "", **environ: str) -> Process:
+    def start(self, name: str, *options: str, fault: str = "", spoil: Spoil = "", **environ: str) -> Process:
         """Start ``streamrec NAME``; `fault` arms a fault point, `spoil` takes a guard away first."""
-        command = [sys.executable, "-m", "streamrec", name]
+        command = [sys.executable, "-m", "streamrec", name, *options]
         if spoil:
-            program = f"import sys; sys.argv = ['streamrec', {name!r}]\n{spoil}\nfrom streamrec.cli import main; main()"
+            arguments = ["streamrec", name, *options]
+            program = f"import sys; sys.argv = {arguments!r}\n{spoil}\nfrom streamrec.cli import main; main()"
             command = [sys.executable, "-c", program]
         environ = {**self.environ(), "STREAMREC_FAULT": fault, **environ}
         process = Process(name, command, environ, self.directory / f"{name}-{len(self.processes)}.log")
@@ -127,6 +134,10 @@ class System:
 
     def produce(self, events: Iterable[tuple[str, Any]]) -> None:
         """Send (topic, event, record or raw bytes) pairs and wait for the acknowledgements."""
+        self.produce_as(None, events)
+
+    def produce_as(self, partitions: int | None, events: Iterable[tuple[str, Any]]) -> None:
+        """`produce` as it would be if the topics had so many partitions."""
         for topic, event in events:
             if isinstance(event, Record):
                 record = event
@@ -135,19 +146,20 @@ class System:
             else:
                 key = getattr(event, "key", None) or (event.job_id if topic == "job-postings" else event.member_id)
                 value = None if type(event).__name__ == "Tombstone" else codecs.encode(event)
-                record = Record(topic=topic, key=key.encode(), value=value)
+                place = None if partitions is None else partition_of(key, partitions)
+                record = Record(topic=topic, key=key.encode(), value=value, partition=place)
             self._producer.send_now(record)
         self._producer.flush(30)
 
     def pending(self) -> dict[str, int]:
         """Records by partition that are not in the state (or the model) yet."""
-        missing = {}
+        missing, keys = {}, self.keys
         for name in sorted(
             CONSUMED, key=lambda name: (name in DERIVED, name)
         ):  # what is derived comes after its sources
             for partition, (_, high) in self.admin.watermarks(name).items():
                 slot = "model" if name == "training-examples" else slot_name(name, partition)
-                stored = self.client.hget(self.keys.positions(slot), name)
+                stored = self.client.hget(keys.positions(slot), name)
                 done = unpack(Position, bytes(stored)).next_offset if isinstance(stored, bytes) else 0
                 if high > done:
                     missing[f"{name}/{partition}"] = high - done

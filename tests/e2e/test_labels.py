@@ -231,7 +231,7 @@ def test_a_worker_killed_anywhere_neither_loses_nor_repeats_a_label(
 NO_OUTBOX = """
 from streamrec.agents import labels
 labels._pack_outbox = lambda records: labels.msgspec.msgpack.encode(None)
-labels._unpack_outbox = lambda value: []          # what a dead worker committed is not produced by the next
+labels.unpack_outbox = lambda value: []          # what a dead worker committed is not produced by the next
 """
 
 

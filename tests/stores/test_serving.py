@@ -23,9 +23,11 @@ from streamrec.models.job_check import JobCheck
 from streamrec.ranking import ranked
 from streamrec.ranking.ranked import RankedList
 from streamrec.settings import Settings
+from streamrec.stores import generations
 from streamrec.stores import serving as serving_module
 from streamrec.stores.base import Append, Delete, Put, Store, StoreUnavailableError, Write
-from streamrec.stores.keys import MODEL_SLOT, Keys
+from streamrec.stores.generations import Generation
+from streamrec.stores.keys import MODEL_SLOT, Keys, current_key
 from streamrec.stores.memory import MemoryStore
 from streamrec.stores.redis import RedisStore
 from streamrec.stores.serving import MODEL, UNREADABLE_STATE, Serving
@@ -206,6 +208,40 @@ async def test_a_reader_that_fell_behind_loads_anew(store: Store, keys: Keys, ca
         await until(lambda: versions(serving) == {"a": 399})
     assert serving.table is not old
     assert "loading the table anew" in caplog.text
+
+
+async def test_a_new_generation_is_answered_from_once_its_jobs_are_loaded(store: Store, keys: Keys) -> None:
+    """Keys, table and model change together, and whoever shares them is told."""
+    built = Generation(1, "c0ffee", 8, (4, 8), 0)
+    new = built.keys(keys.namespace)
+    moved: list[Keys] = []
+    await commit(store, keys, ("a", job("a")), ("old", job("old")))
+    await store.put([Put(keys.member("ann"), pack(MemberState(version=1)))])
+    serving = Serving(store, keys, Settings(namespace=keys.namespace), clock_ms, moved.append)
+    async with following(serving):
+        await until(lambda: versions(serving) == {"a": 1, "old": 1})
+        old = serving.table
+        await commit(store, new, ("a", job("a", version=7)))
+        await store.put([Put(new.member("ann"), pack(MemberState(version=5)))])
+        await store.put([Put(current_key(keys.namespace), generations.pack(built))])
+        await until(lambda: versions(serving) == {"a": 7})
+        assert (serving.keys, moved, len(old)) == (new, [new], 2)
+        assert (await serving.stored("ann")).state.version == 5
+        await commit(store, new, ("b", job("b", version=2)))
+        await until(lambda: versions(serving) == {"a": 7, "b": 2})
+
+
+async def test_a_generation_of_a_newer_version_leaves_the_old_one_in_use(
+    store: Store, keys: Keys, caplog: pytest.LogCaptureFixture
+) -> None:
+    await commit(store, keys, ("a", job("a")))
+    serving = Serving(store, keys, Settings(namespace=keys.namespace), clock_ms, lambda _: None)
+    async with following(serving):
+        await until(lambda: versions(serving) == {"a": 1})
+        await store.put([Put(current_key(keys.namespace), b"\x09future")])
+        await until(lambda: "upgrade" in caplog.text)
+        await commit(store, keys, ("a", job("a", version=2)))
+        await until(lambda: versions(serving) == {"a": 2})
 
 
 async def test_the_table_is_known_to_be_current_while_nothing_happens(store: Store, keys: Keys) -> None:
