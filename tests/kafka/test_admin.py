@@ -92,7 +92,7 @@ def test_equal_counts_that_are_not_the_settings_point_at_the_setting(settings: S
 @pytest.mark.servers
 def test_a_single_partition_topic_with_more_is_named(settings: Settings, specs: Specs, client: AdminClient) -> None:
     examples = named(specs, "training-examples")
-    create(client, examples, 3)
+    create(client, examples, 3, **{"cleanup.policy": "compact,delete"})
     admin = Admin(settings)
     admin.create(specs)
     assert [(problem.topic, problem.what) for problem in admin.check(specs)] == [
