@@ -86,6 +86,7 @@ def test_settings_that_cannot_work_are_named(run: Any, environ: dict[str, str], 
     assert says in answer.output
 
 
+@pytest.mark.slow
 def test_doctor_looks_at_the_registry(run_json: Any, registered: dict[str, str], registry_server: Any) -> None:
     [found] = [finding for finding in run_json(registered, "doctor")["findings"] if finding["area"] == "registry"]
     assert found["level"] == "ok"

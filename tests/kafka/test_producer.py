@@ -142,6 +142,7 @@ def test_without_kafka_a_batch_fails_in_time(silent_port: int) -> None:
     producer.close(0)
 
 
+@pytest.mark.slow
 def test_librdkafka_gives_up_by_itself_after_the_setting(silent_port: int) -> None:
     producer = Producer(Settings(kafka=f"127.0.0.1:{silent_port}", produce_timeout_s=0.5))
     outcomes = asyncio.run(producer.send([Record("t", b"k", b"v")], 20))
@@ -157,6 +158,7 @@ def test_commands_push_more_than_the_queue_holds(producer: Producer, settings: S
     assert sum(1 for _ in read(settings, topic)) == 150_000
 
 
+@pytest.mark.slow
 def test_flush_tells_what_was_not_acknowledged(silent_port: int) -> None:
     producer = Producer(Settings(kafka=f"127.0.0.1:{silent_port}", produce_timeout_s=0.3))
     for _ in range(3):
@@ -178,6 +180,7 @@ def test_after_a_fatal_error_the_next_batch_goes_through(producer: Producer, top
     assert producer._client is not before
 
 
+@pytest.mark.slow
 def test_a_full_queue_is_waited_for_and_then_an_error(silent_port: int) -> None:
     producer = Producer(Settings(kafka=f"127.0.0.1:{silent_port}", produce_timeout_s=30))
     outcomes = asyncio.run(producer.send([Record("t", b"k", b"v")] * 100_001, 3))
@@ -186,6 +189,7 @@ def test_a_full_queue_is_waited_for_and_then_an_error(silent_port: int) -> None:
     producer.close(0)
 
 
+@pytest.mark.slow
 def test_an_offer_to_a_full_queue_is_refused_at_once() -> None:
     producer = Producer(Settings(kafka=f"127.0.0.1:{free_port()}", produce_timeout_s=1.0), queue_records=3)
     reports: list[Any] = []

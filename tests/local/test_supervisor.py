@@ -81,6 +81,7 @@ def test_a_crashed_child_is_started_again_and_it_is_said(supervisor: Supervisor,
     assert said[0].startswith("worker was killed by SIGKILL: starting it again in 0.5 s (see ")
 
 
+@pytest.mark.slow
 def test_the_pause_before_a_restart_doubles(supervisor: Supervisor, said: list[str]) -> None:
     child = supervisor.start("worker", [sys.executable, "-c", "raise SystemExit(4)"])
     wait_for(lambda: supervisor.check() or child.restarts == 2, "two restarts", 20)  # type: ignore[func-returns-value]

@@ -117,6 +117,7 @@ async def test_what_waits_when_the_service_stops_is_produced(broker: Server, cou
     assert counted() == {"sent": 1, "dropped": 0, "failed": 0}
 
 
+@pytest.mark.slow
 async def test_without_kafka_the_end_comes_within_bounds_and_what_is_lost_is_counted(counted: Any) -> None:
     queue = Impressions(msgspec.structs.replace(Settings(), kafka=f"127.0.0.1:{free_port()}"))
     running = asyncio.create_task(queue.run())

@@ -305,6 +305,7 @@ def net(examples: list[TrainingExample]) -> dict[Any, Any]:
     return found
 
 
+@pytest.mark.slow
 @settings(max_examples=400)
 @given(_lists, _actions, st.dictionaries(st.integers(0, 3), st.sets(st.integers(0, 3)), max_size=2), st.data())
 def test_any_order_of_arrival_learns_the_same(

@@ -12,6 +12,7 @@ from streamrec.ranking.rerank import DEPTH, POOL, TOP, place
 IDS = [f"request-{number}" for number in range(40_000)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("explore", [0.1, 0.6, 1.0])
 @pytest.mark.parametrize("jobs", [TOP + 1, TOP + 7, DEPTH])
 def test_each_job_is_at_each_position_as_often_as_its_propensity_says(jobs: int, explore: float) -> None:

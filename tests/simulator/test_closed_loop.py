@@ -139,6 +139,7 @@ def test_each_event_names_the_answer_and_the_place_in_which_its_job_was_shown(se
             assert event.job_id in shown.values()
 
 
+@pytest.mark.slow
 def test_what_was_examined_is_reported_as_seen_and_nothing_else(service: Service) -> None:
     loop = loop_of(service, events=300, remember=True)
     loop.go()
@@ -155,6 +156,7 @@ def test_what_was_examined_is_reported_as_seen_and_nothing_else(service: Service
     assert len(seen) > 0.8 * examined.total()  # the last ones are still to come when the run ends
 
 
+@pytest.mark.slow
 def test_lists_are_tracked_and_the_next_page_is_asked_for_where_nothing_was_checked(service: Service) -> None:
     loop_of(service, events=300).go()
     answers = list(service.answers.values())
@@ -168,6 +170,7 @@ def test_lists_are_tracked_and_the_next_page_is_asked_for_where_nothing_was_chec
         assert any(one["request_id"] not in checked for one in before)
 
 
+@pytest.mark.slow
 def test_the_tally_is_that_of_what_was_examined(service: Service) -> None:
     loop = loop_of(service, events=500, remember=True)
     loop.go()

@@ -64,6 +64,7 @@ def slow(log: Log) -> tuple[list[Query], list[int], list[int]]:
     return queries, ours, popular
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
 def test_the_pass_is_what_the_protocol_says(some_log: Make, seed: int) -> None:
     log = some_log(seed)
