@@ -172,7 +172,7 @@ class NetworkEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         As of `ActivityEntry`.
     kind
         ``act`` (did something with a job), ``edge`` (connected or parted), ``work`` (works at a company now, or at none
-        that is known), ``gone`` (was erased).
+        that is known), ``gone`` (was erased), ``full`` (has made room for a newer connection, and only counts this one now).
     member_id
         Who.
     told

@@ -52,11 +52,16 @@ class NetworkAgent(OwnerAgent):
         """Decode, fold, derive, produce, commit; see `OwnerAgent`."""
         told, marks, outgoing = self._decode(hold, topic, partition, records)
         members = list(dict.fromkeys(member for _, _, entry in told for member in entry.told))
-        keys = [*map(self._keys.network, members), *map(self._keys.member, members)]
+        # Of those alone who tell in return where they work: a state is large, and most of what is told are deeds.
+        greeted = list(dict.fromkeys(
+            member for _, _, entry in told if entry.kind == "edge" and entry.connected for member in entry.told
+        ))  # fmt: skip
+        keys = [*map(self._keys.network, members), *map(self._keys.member, greeted)]
         values = await hold.slot.read(keys) if keys else []
         networks = {member: unpack(Network, value) for member, value in zip(members, values, strict=False)}
-        states = {
-            member: unpack(MemberState, value) for member, value in zip(members, values[len(members) :], strict=True)
+        profiles = {
+            member: unpack(MemberState, value).profile
+            for member, value in zip(greeted, values[len(members) :], strict=True)
         }
         ledger = await self._erasures.of(hold)
         before = {member: network.version for member, network in networks.items()}
@@ -65,7 +70,7 @@ class NetworkAgent(OwnerAgent):
         )
         for offset, place, entry in told:
             for number, member in enumerate(entry.told):
-                profile = states[member].profile
+                profile = profiles.get(member)
                 if ledger.covers(member, entry.occurred_at):
                     notes = gone(member, entry)
                 else:

@@ -4,7 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 import msgspec
@@ -16,6 +16,9 @@ from streamrec.events import Rejected, digest_of
 from streamrec.features.state import MemberState, Network, unpack
 from streamrec.partitioner import partition_of
 from streamrec.settings import Settings
+
+if TYPE_CHECKING:
+    from streamrec.stores.keys import Keys
 
 _POLL_S: Final = 0.1
 _LOGS: Final = (*topics.PUBLIC_TOPICS, "impressions")
@@ -60,7 +63,7 @@ def export(settings: Settings, member_id: str, with_log: bool) -> None:
       streamrec members export member-1 --log > member-1.json
     """
     with plain_errors():
-        found = _stored(settings, member_id)
+        found = _stored(*_store(settings), member_id)
         if with_log:
             found["log"] = dict(_logs(settings, member_id))
     click.echo(json.dumps({"member_id": member_id, **found}))
@@ -93,22 +96,22 @@ def erase(settings: Settings, member_id: str, yes: bool, patience_s: float, as_j
     """
     if not yes and sys.stdin.isatty():
         click.confirm(f"Erase all that is kept of member {member_id!r}? It cannot be taken back.", abort=True)
-    from streamrec.kafka.forgetting import erasures, forget_examples  # noqa: PLC0415
+    from streamrec.kafka.forgetting import forget_examples  # noqa: PLC0415
     from streamrec.kafka.producer import Producer, Record  # noqa: PLC0415
 
     with plain_errors():
-        before = _erased_at(settings, member_id)
+        client, keys = _store(settings)
+        before = _erased_at(client, keys, member_id)
         producer = Producer(settings)
         try:
             producer.send_now(Record(topic="member-profiles", key=member_id.encode(), value=None))
             producer.flush(settings.produce_timeout_s)
         finally:
             producer.close()
-        erased_at = _wait(settings, member_id, before, patience_s)
+        erased_at = _wait(client, keys, member_id, before, patience_s)
         examples = 0
         if erased_at is not None:
-            digest = digest_of(member_id)
-            examples = forget_examples(settings, {digest: max(erased_at, erasures(settings).get(digest, 0))})
+            examples = forget_examples(settings, {digest_of(member_id): erased_at})
     if as_json:
         click.echo(json.dumps({"member_id": member_id, "erased_at": erased_at, "training_examples": examples}))
     elif erased_at is not None:
@@ -122,32 +125,30 @@ def erase(settings: Settings, member_id: str, yes: bool, patience_s: float, as_j
         sys.exit(1)
 
 
-def _wait(settings: Settings, member_id: str, before: int | None, patience_s: float) -> int | None:
+def _wait(client: Any, keys: "Keys", member_id: str, before: int | None, patience_s: float) -> int | None:
     deadline = time.monotonic() + patience_s
     while time.monotonic() < deadline:
-        erased_at = _erased_at(settings, member_id)
+        erased_at = _erased_at(client, keys, member_id)
         if erased_at is not None and erased_at != before:
             return erased_at
         time.sleep(_POLL_S)
     return None
 
 
-def _erased_at(settings: Settings, member_id: str) -> int | None:
-    client, keys = _store(settings)
+def _erased_at(client: Any, keys: "Keys", member_id: str) -> int | None:
     value = client.hget(keys.erased(keys.member_slot(member_id)), digest_of(member_id))
     return None if value is None else int(value)
 
 
-def _stored(settings: Settings, member_id: str) -> dict[str, Any]:
+def _stored(client: Any, keys: "Keys", member_id: str) -> dict[str, Any]:
     from streamrec.models import shown as shown_lists  # noqa: PLC0415
 
-    client, keys = _store(settings)
     state, network, shown = client.mget([keys.member(member_id), keys.network(member_id), keys.shown(member_id)])
     return {
         "state": None if state is None else _plain(unpack(MemberState, state)),
         "network": None if network is None else _plain(unpack(Network, network)),
         "shown": None if shown is None else _plain(shown_lists.unpack(shown)),
-        "erased_at": _erased_at(settings, member_id),
+        "erased_at": _erased_at(client, keys, member_id),
     }
 
 
@@ -180,7 +181,8 @@ def _logs(settings: Settings, member_id: str) -> Iterator[tuple[str, list[dict[s
             yield name, records
 
 
-def _store(settings: Settings) -> tuple[Any, Any]:
+def _store(settings: Settings) -> tuple[Any, "Keys"]:
+    """A client of Redis, and the keys of the generation that counts."""
     import redis  # noqa: PLC0415
 
     from streamrec.stores.base import StoreUnavailableError  # noqa: PLC0415
