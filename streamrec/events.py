@@ -141,7 +141,8 @@ class ActivityEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
     `offset` and `index` say which effect of which source record this is: what lies at or below the consumer's mark for that
     source has been applied before. `action` is None where only `neighbours` (co-visitation) are meant. `sign` is -1 where
-    an earlier save or like is taken back.
+    an earlier save or like is taken back. `said` is what features of the job need of the event and of its member: fields of
+    the event by their names, of the profile as ``profile.region``; None for nothing.
     """
 
     offset: int
@@ -152,6 +153,7 @@ class ActivityEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     sign: int = 1
     first: bool = False
     neighbours: tuple[tuple[str, float], ...] = ()
+    said: dict[str, str | int | float | bool] | None = None
 
 
 class JobActivity(msgspec.Struct, frozen=True, kw_only=True):

@@ -88,7 +88,7 @@ class ActivityBuffer(Buffer[ActivityEntry]):
         for index, effect in enumerate(effects):
             self._put(effect.job_id, ActivityEntry(
                 offset=offset, index=index, job_id=effect.job_id, occurred_at=effect.occurred_at, action=effect.action,
-                sign=effect.sign, first=effect.first, neighbours=effect.neighbours,
+                sign=effect.sign, first=effect.first, neighbours=effect.neighbours, said=effect.said,
             ))  # fmt: skip
 
     def _wrap(self, entries: tuple[ActivityEntry, ...]) -> JobActivity:
@@ -98,7 +98,8 @@ class ActivityBuffer(Buffer[ActivityEntry]):
         )  # fmt: skip
 
     def _size(self, entry: ActivityEntry) -> int:
-        return len(entry.job_id) + sum(_PART_BYTES + len(job_id) for job_id, _ in entry.neighbours)
+        said = sum(_PART_BYTES + len(name) + len(str(value)) for name, value in (entry.said or {}).items())
+        return len(entry.job_id) + said + sum(_PART_BYTES + len(job_id) for job_id, _ in entry.neighbours)
 
 
 class NetworkBuffer(Buffer[NetworkEntry]):

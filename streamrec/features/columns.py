@@ -6,17 +6,10 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from streamrec.features.state import ACTIONS
-from streamrec.features.windows import DAY_MS, HOUR_MS
-
-POPULARITY_HALF_LIVES_MS: Final = (HOUR_MS, DAY_MS, 10 * DAY_MS)
-COUNT_HALF_LIFE_MS: Final = 7 * DAY_MS  # of counts by action, a member's as well as a job's
-
+POPULARITIES: Final = 3  # by which jobs are ordered: see `library.POPULARITY`
 CODED: Final = ("company", "city", "region", "country", "industry", "function")
 POSTED_AT, FIRST_AT, LAST_AT, EXPIRES_AT = range(4)  # columns of `times`
-NEWEST: Final = len(POPULARITY_HALF_LIVES_MS)  # column of `scores`: when the job appeared
-FIRST_COUNT: Final = NEWEST + 1  # columns of `scores` from here: counts by action
-SCORES: Final = FIRST_COUNT + ACTIONS
+NEWEST: Final = POPULARITIES  # column of `scores`: when the job appeared
 SKILLS: Final = 12  # of a posting are kept; code 0 fills the rest
 NEVER: Final = int(np.iinfo(np.int64).max)
 
@@ -51,18 +44,19 @@ class Columns:
         int64 ``(capacity, 4)``, ms: `POSTED_AT`, `FIRST_AT`, `LAST_AT` (0 where unknown), `EXPIRES_AT` (`NEVER` where
         none).
     scores
-        float64 ``(capacity, 9)``: log2 scores (see `windows.log2_score`) of popularity, one a half-life; then the
-        time at which the job appeared, ms; then log2 scores of the counts by action. -inf where there is none.
-    totals
-        int64 ``(capacity, 5)``: counts by action of all time.
+        float64 ``(capacity, 4)``: log2 scores (see `windows.log2_score`) of popularity, one a half-life; then the
+        time at which the job appeared, ms. -inf where there is none.
+    cells
+        float64 ``(capacity, w)``: what the aggregates of jobs need to be read (see `cells.base`), `blank` where there is none.
+    cell_times
+        int64 ``(capacity, t)``: time of the last event of the aggregates that have a time to live; 0 where there is none.
     has_posting, closed
         bool ``(capacity,)``. `closed` is also True of a row that holds no job.
     remote
         int8 ``(capacity,)``: 1, 0, or -1 where unknown.
-    level
-        int8 ``(capacity,)``: step of the career (see `seniority.level_of`), -1 where unknown.
-    salary, currency
-        float32 and int32 ``(capacity,)``: the middle of what is offered, NaN where unknown, and the code of its currency.
+    pay, currency
+        float64 ``(capacity, 2)`` and int32 ``(capacity,)``: least and most that is offered, NaN where unknown, and the code of
+        the currency.
     skills
         int32 ``(capacity, SKILLS)``: codes of the skills asked for, filled up with 0.
     ties
@@ -70,21 +64,22 @@ class Columns:
         processes that got to know the same jobs in different orders choose the same ones.
     """
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int, blank: tuple[float, ...] = (), timed: int = 0) -> None:
         self.capacity = max(2, capacity)
+        self._blank_cells, self._timed = np.array(blank, np.float64), timed
         self._blank(self.capacity)
 
     def _blank(self, capacity: int) -> None:
         self.codes: Ints = np.zeros((capacity, len(CODED)), np.int32)
         self.times: Longs = np.zeros((capacity, 4), np.int64)
         self.times[:, EXPIRES_AT] = NEVER
-        self.scores: Floats = np.full((capacity, SCORES), -np.inf)
-        self.totals: Longs = np.zeros((capacity, ACTIONS), np.int64)
+        self.scores: Floats = np.full((capacity, NEWEST + 1), -np.inf)
+        self.cells: Floats = np.tile(self._blank_cells, (capacity, 1))
+        self.cell_times: Longs = np.zeros((capacity, self._timed), np.int64)
         self.has_posting: Bools = np.zeros(capacity, np.bool_)
         self.closed: Bools = np.ones(capacity, np.bool_)
         self.remote: npt.NDArray[np.int8] = np.full(capacity, -1, np.int8)
-        self.level: npt.NDArray[np.int8] = np.full(capacity, -1, np.int8)
-        self.salary: npt.NDArray[np.float32] = np.full(capacity, np.nan, np.float32)
+        self.pay: Floats = np.full((capacity, 2), np.nan)
         self.currency: Ints = np.zeros(capacity, np.int32)
         self.skills: Ints = np.zeros((capacity, SKILLS), np.int32)
         self.ties: Longs = np.zeros(capacity, np.int64)
@@ -101,6 +96,6 @@ class Columns:
 
     def _arrays(self) -> tuple[npt.NDArray[Any], ...]:
         return (
-            self.codes, self.times, self.scores, self.totals, self.has_posting, self.closed, self.remote, self.level,
-            self.salary, self.currency, self.skills, self.ties,
+            self.codes, self.times, self.scores, self.cells, self.cell_times, self.has_posting, self.closed, self.remote,
+            self.pay, self.currency, self.skills, self.ties,
         )  # fmt: skip

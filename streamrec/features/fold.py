@@ -13,7 +13,7 @@ Rules
 """
 
 from hashlib import blake2b
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -21,19 +21,18 @@ from streamrec.events import (
     Action,
     ActivityEntry,
     Connection,
-    JobApplication,
-    JobDismissal,
     JobEvent,
     JobLike,
     JobPosting,
     JobSave,
-    JobView,
     MemberProfile,
     Tombstone,
 )
-from streamrec.features.columns import COUNT_HALF_LIFE_MS, POPULARITY_HALF_LIVES_MS
-from streamrec.features.state import Decayed, JobState, MemberState, Neighbours, Recent
-from streamrec.features.windows import DAY_MS, add, fade
+from streamrec.features.language.streams import ACTION_OF
+from streamrec.features.library import PLAN
+from streamrec.features.plan import Plan
+from streamrec.features.state import JobState, MemberState, Neighbours, Recent
+from streamrec.features.windows import DAY_MS, fade
 
 RECENT: Final = 50
 TOUCHED: Final = 1000
@@ -49,13 +48,6 @@ _LEAST: Final = 1e-6  # a pair that weighs less is not worth a record
 _REBASE: Final = 100  # half-lives after which the weights of a row are written as of a newer time: 2^1024 overflows
 _ID_BYTES: Final = 8
 _POSITIVE: Final = (Action.VIEW, Action.LIKE, Action.SAVE, Action.APPLY)
-_ACTION_OF: Final = {
-    JobView: Action.VIEW,
-    JobLike: Action.LIKE,
-    JobSave: Action.SAVE,
-    JobApplication: Action.APPLY,
-    JobDismissal: Action.DISMISS,
-}
 
 
 class Effect(msgspec.Struct, frozen=True):
@@ -75,6 +67,8 @@ class Effect(msgspec.Struct, frozen=True):
         Jobs that the same member touched, and how strongly each is tied to this one.
     occurred_at
         The time to count it at (ms): that of the event or, where something is taken back, the time of that.
+    said
+        What the job's owner needs besides of the event and of its member: see `Plan.travels`.
     """
 
     job_id: str
@@ -83,6 +77,7 @@ class Effect(msgspec.Struct, frozen=True):
     first: bool
     neighbours: tuple[tuple[str, float], ...]
     occurred_at: int
+    said: dict[str, Any] | None = None
 
 
 def is_duplicate(state: MemberState, event_id: str) -> bool:
@@ -103,7 +98,9 @@ def _mark(event_id: str) -> bytes:
     return blake2b(event_id.encode(), digest_size=_ID_BYTES).digest()
 
 
-def fold_member(state: MemberState, event: JobEvent | Connection | MemberProfile | Tombstone) -> list[Effect]:
+def fold_member(
+    state: MemberState, event: JobEvent | Connection | MemberProfile | Tombstone, plan: Plan = PLAN
+) -> list[Effect]:
     """Fold one record into its member's state, in place.
 
     Duplicates are the caller's to drop (see `is_duplicate` and `remember`).
@@ -115,10 +112,11 @@ def fold_member(state: MemberState, event: JobEvent | Connection | MemberProfile
     """
     state.version += 1
     if isinstance(event, JobEvent):
-        return _fold_action(state, event)
+        return _fold_action(state, event, plan)
     if isinstance(event, MemberProfile):
         state.profile = event
     elif isinstance(event, Connection):
+        plan.fold_member(state.cells, event, event.occurred_at)
         _touch_time(state, event.occurred_at)  # whom it connects is kept apart: see `features.network`
     else:
         _erase(state)
@@ -168,28 +166,29 @@ def _strongest(state: MemberState, job_id: str) -> Action:
     return Action.LIKE if job_id in state.liked else Action.VIEW
 
 
-def _fold_action(state: MemberState, event: JobEvent) -> list[Effect]:
-    action, job_id, at = _ACTION_OF[type(event)], event.job_id, event.occurred_at
+def _fold_action(state: MemberState, event: JobEvent, plan: Plan) -> list[Effect]:
+    action, job_id, at = ACTION_OF[type(event)], event.job_id, event.occurred_at
+    said = plan.travels(event, state.profile)
     _touch_time(state, at)
     jobs = _set_of(state, action)
     if (isinstance(event, JobSave) and not event.saved) or (isinstance(event, JobLike) and not event.liked):
         since = jobs.pop(job_id, None)
         if since is None:
             return []
-        add(state.counts[action], -1.0, since, COUNT_HALF_LIFE_MS)
+        plan.fold_member(state.cells, event, since, -1)
         _note(state, job_id)
-        return [Effect(job_id, action, -1, False, (), since)]
-    add(state.counts[action], 1.0, at, COUNT_HALF_LIFE_MS)
+        return [Effect(job_id, action, -1, False, (), since, said)]
+    plan.fold_member(state.cells, event, at)
     if action is Action.DISMISS:
         _put(jobs, job_id, at)
         _note(state, job_id)
-        return [Effect(job_id, action, 1, False, (), at)]
+        return [Effect(job_id, action, 1, False, (), at, said)]
     place = _place(state, job_id)
     first = place < 0 and not any(job_id in _set_of(state, kind) for kind in _POSITIVE)
     _put(jobs, job_id, at)
     pairs = _pairs(state, job_id, at) if first else ()
     _enter(state, place, job_id, at)
-    effects = [Effect(job_id, action, 1, first, pairs, at)]
+    effects = [Effect(job_id, action, 1, first, pairs, at, said)]
     effects.extend([Effect(other, None, 1, False, ((job_id, weight),), at) for other, weight in pairs])
     return effects
 
@@ -252,21 +251,14 @@ def fold_posting(state: JobState, posting: JobPosting | Tombstone) -> None:
     state.posting = None if isinstance(posting, Tombstone) else posting
 
 
-def fold_entry(state: JobState, entry: ActivityEntry | Effect) -> None:
+def fold_entry(state: JobState, entry: ActivityEntry | Effect, plan: Plan = PLAN) -> None:
     """Count what a member did with the job, in place. An entry without an action changes nothing."""
     if entry.action is None:
         return
     state.version += 1
     if entry.sign > 0:
         _touch_time(state, entry.occurred_at)
-    state.totals[entry.action] += entry.sign
-    add(state.counts[entry.action], entry.sign, entry.occurred_at, COUNT_HALF_LIFE_MS)
-    if entry.action == Action.DISMISS:
-        return
-    if not state.popularity:
-        state.popularity = [Decayed() for _ in POPULARITY_HALF_LIVES_MS]
-    for decayed, half_life_ms in zip(state.popularity, POPULARITY_HALF_LIVES_MS, strict=True):
-        add(decayed, entry.sign, entry.occurred_at, half_life_ms)
+    plan.fold_job(state.cells, entry.action, entry.said, entry.occurred_at, entry.sign)
 
 
 def fold_neighbours(row: Neighbours, entry: ActivityEntry | Effect) -> None:

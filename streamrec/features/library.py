@@ -1,170 +1,227 @@
-"""The shipped features: what is known of a member and a job at the moment of ranking.
+"""The shipped features: what is known of a member and a job at the moment of ranking, and what the API tells of them.
 
-Declarations only; `feature` reads them. The order is part of what the feature set's name stands for: to add, remove or
-change a feature is to make a new set.
+Declarations only. To add a feature: declare it here, name it in `JOB_CHECK` if the model is to read it, and restart the
+services. What a set is called follows from what its features mean, so a changed one is never taken for the old one.
 """
 
 import math
 from typing import Final
 
-import numpy as np
-import numpy.typing as npt
+from streamrec.features.language import (
+    Feature,
+    FeatureSet,
+    actions,
+    applications,
+    beside_best,
+    clip,
+    company,
+    connections_at,
+    connections_that,
+    contains,
+    cooccurrence,
+    cosine,
+    count,
+    coverage,
+    decay,
+    dismissals,
+    first_of,
+    home,
+    interests,
+    inverse_rank,
+    job,
+    last_title,
+    level,
+    likes,
+    log,
+    log1p,
+    member,
+    minutes_since,
+    only_between,
+    only_if,
+    overlap,
+    posting,
+    profile,
+    rank,
+    rate,
+    same,
+    saves,
+    share,
+    signed,
+    views,
+)
+from streamrec.features.language.calculation import absolute, mean_of
+from streamrec.features.plan import Plan
 
-from streamrec.events import Action
-from streamrec.features.columns import LAST_AT, Floats, Rows
-from streamrec.features.feature import MINUTE_MS, Feature, Reading, assemble
-from streamrec.features.table import JobTable
-from streamrec.features.view import APPLIED, CHECKED, DESIRED, LAST, LIKED, RECENT, MemberView, Singles
-from streamrec.features.windows import DAY_MS
+_LONG_AGO: Final = math.log1p(30 * 24 * 60)  # minutes
+_SENSIBLE_PAY: Final = (0.01, 1e12)  # in any currency and for any time: beyond lies a mistake of whoever wrote it
 
-FEATURE_SET: Final = "job_check/2"
+# By these jobs are ordered, for what is popular: candidates, leaders, the API.
+POPULARITY: Final = tuple(count(actions, by=job, window=decay(half_life)) for half_life in ("1h", "1d", "10d"))
 
-_LONG_AGO: Final = math.log1p(30 * DAY_MS / MINUTE_MS)
-_PRIOR_VIEWS: Final = 20.0  # a job's own rate outweighs the prior from this many views on
-_SAVE_PRIOR, _APPLY_PRIOR = 0.05, 0.02
+_COUNTED: Final = {"view": views, "like": likes, "save": saves, "application": applications, "dismissal": dismissals}
+JOB_COUNTS: Final = tuple(count(stream, by=job, window=decay("7d")) for stream in _COUNTED.values())
+JOB_TOTALS: Final = tuple(count(stream, by=job) for stream in _COUNTED.values())
+MEMBER_COUNTS: Final = tuple(count(stream, by=member, window=decay("7d")) for stream in _COUNTED.values())
+_VIEWS, _LIKES, _SAVES, _APPLICATIONS, _DISMISSALS = MEMBER_COUNTS
 
-
-def _rate(reading: Reading, action: Action, prior: float) -> Floats:
-    """Actions per view, drawn towards the prior; an action without a view counts as one view."""
-    actions = reading.count(action)
-    views = np.maximum(reading.count(Action.VIEW), actions)
-    return (actions + prior * _PRIOR_VIEWS) / (views + _PRIOR_VIEWS)
-
-
-def _member_count(reading: Reading, *actions: Action) -> Singles:
-    return reading.constant(math.log1p(max(0.0, sum(reading.view.counts[action] for action in actions))))
-
-
-def _member_idle(reading: Reading) -> Singles:
-    last_at = reading.view.state.last_at
-    return reading.constant(math.log1p(max(0, reading.now - last_at) / MINUTE_MS) if last_at else math.nan)
-
-
-def _remote(reading: Reading) -> Singles:
-    if reading.view.open_to_remote is None:
-        return reading.constant(math.nan)
-    remote = reading.table.columns.remote[reading.rows]
-    wish = 1.0 if reading.view.open_to_remote else -1.0
-    return np.where(remote < 0, np.nan, remote * wish).astype(np.float32)
-
-
-def _followed(reading: Reading) -> Singles:
-    return reading.of_companies(dict.fromkeys(reading.view.followed, 1.0))
-
-
-def _at_company(reading: Reading) -> Singles:
-    return reading.of_companies({code: math.log1p(count) for code, count in reading.view.colleagues.items()})
-
-
-def _closeness(reading: Reading) -> Floats:
-    ranks = reading.covisit_ranks
-    return np.where(ranks >= 0, 1.0 / (1.0 + np.maximum(ranks, 0)), 0.0)
-
-
-FEATURES: Final[tuple[Feature, ...]] = (
+_JOB: Final = (
     # How much the job is asked for.
-    Feature("popularity_hour", "positive actions, half-life 1 h", "log1p", 0.0, lambda of: of.popularity(0)),
-    Feature("popularity_day", "positive actions, half-life 1 d", "log1p", 0.0, lambda of: of.popularity(1)),
-    Feature("popularity_days", "positive actions, half-life 10 d", "log1p", 0.0, lambda of: of.popularity(2)),
-    Feature("job_views", "views, half-life 7 d", "log1p", 0.0, lambda of: of.log_count(Action.VIEW)),
-    Feature("job_likes", "likes, half-life 7 d", "log1p", 0.0, lambda of: of.log_count(Action.LIKE)),
-    Feature("job_saves", "saves, half-life 7 d", "log1p", 0.0, lambda of: of.log_count(Action.SAVE)),
-    Feature("job_applications", "applications, half-life 7 d", "log1p", 0.0, lambda of: of.log_count(Action.APPLY)),
-    Feature("job_dismissals", "dismissals, half-life 7 d", "log1p", 0.0, lambda of: of.log_count(Action.DISMISS)),
+    Feature("popularity_hour", log1p(POPULARITY[0]), "positive actions, half-life 1 h", "log1p", tags=("popularity",)),
+    Feature("popularity_day", log1p(POPULARITY[1]), "positive actions, half-life 1 d", "log1p", tags=("popularity",)),
+    Feature("popularity_days", log1p(POPULARITY[2]), "positive actions, half-life 10 d", "log1p", tags=("popularity",)),
+    Feature("job_views", log1p(JOB_COUNTS[0]), "views, half-life 7 d", "log1p"),
+    Feature("job_likes", log1p(JOB_COUNTS[1]), "likes, half-life 7 d", "log1p"),
+    Feature("job_saves", log1p(JOB_COUNTS[2]), "saves, half-life 7 d", "log1p"),
+    Feature("job_applications", log1p(JOB_COUNTS[3]), "applications, half-life 7 d", "log1p"),
+    Feature("job_dismissals", log1p(JOB_COUNTS[4]), "dismissals, half-life 7 d", "log1p"),
     Feature(
-        "save_rate", "saves per view, with a prior", "ratio", _SAVE_PRIOR,
-        lambda of: _rate(of, Action.SAVE, _SAVE_PRIOR),
+        "save_rate", rate(saves, views, by=job, window=decay("7d"), prior=0.05, weight=20),
+        "saves per view, with a prior", "ratio", default=0.05,
     ),
     Feature(
-        "apply_rate", "applications per view, with a prior", "ratio", _APPLY_PRIOR,
-        lambda of: _rate(of, Action.APPLY, _APPLY_PRIOR),
+        "apply_rate", rate(applications, views, by=job, window=decay("7d"), prior=0.02, weight=20),
+        "applications per view, with a prior", "ratio", default=0.02,
     ),
     Feature(
-        "company_popularity", "positive actions on jobs of the company, half-life 10 d", "log1p", 0.0,
-        lambda of: of.company_popularity(),
+        "company_popularity", log1p(count(actions, by=company, window=decay("10d"))),
+        "positive actions on jobs of the company, half-life 10 d", "log1p", tags=("popularity",),
     ),
     Feature(
-        "region_popularity", "popularity (10 d) beside the most popular job of the member's region", "ratio", 0.0,
-        lambda of: of.beside_leader("region", of.view.region),
+        "region_popularity", beside_best(POPULARITY[2], home(profile.region)),
+        "popularity (10 d) beside the most popular job of the member's region", "ratio", tags=("popularity",),
     ),
     Feature(
-        "function_popularity", "popularity (10 d) beside the most popular job of the member's function", "ratio", 0.0,
-        lambda of: of.beside_leader("function", of.view.function),
+        "function_popularity", beside_best(POPULARITY[2], home(profile.function)),
+        "popularity (10 d) beside the most popular job of the member's function", "ratio", tags=("popularity",),
     ),
     # How old it is.
     Feature(
-        "posting_age", "time since it was posted or, where unknown, first acted on", "log1p(minutes)", _LONG_AGO,
-        lambda of: of.log_minutes_since(of.posted_at()),
+        "posting_age", log1p(minutes_since(first_of(posting.posted_at, job.first_at))),
+        "time since it was posted or, where unknown, first acted on", "log1p(minutes)", default=_LONG_AGO, tags=("age",),
     ),
     Feature(
-        "job_idle", "time since the last action on the job", "log1p(minutes)", _LONG_AGO,
-        lambda of: of.log_minutes_since(of.times[:, LAST_AT]),
-    ),
-    # What ties it to the member's recent jobs.
-    Feature("covisit", "touched by who touched the same jobs", "log1p", 0.0, lambda of: np.log1p(of.covisit_scores)),
-    Feature("covisit_rank", "1 for the job tied most, 1/2 for the next, …", "1/rank", 0.0, _closeness),
-    Feature("title_overlap", "title and recent titles", "cosine", 0.0, lambda of: of.overlaps[:, RECENT]),
-    Feature("last_title_overlap", "title and the last title", "cosine", 0.0, lambda of: of.overlaps[:, LAST]),
-    Feature("company_share", "recent jobs at the company", "ratio", 0.0, lambda of: of.share("company")),
-    Feature("region_share", "recent jobs in the region", "ratio", 0.0, lambda of: of.share("region")),
-    Feature("function_share", "recent jobs of the function", "ratio", 0.0, lambda of: of.share("function")),
-    # What ties it to the member's profile.
-    Feature("desired_overlap", "title and desired titles", "cosine", 0.0, lambda of: of.overlaps[:, DESIRED]),
-    Feature("desired_coverage", "of a desired title, in the title", "ratio", 0.0, lambda of: of.desired_coverage()),
-    Feature("same_city", "in the member's city", "0, 1", 0.0, lambda of: of.same("city", of.view.city)),
-    Feature("same_region", "in the member's region", "0, 1", 0.0, lambda of: of.same("region", of.view.region)),
-    Feature("same_company", "at the member's company", "0, 1", 0.0, lambda of: of.same("company", of.view.company)),
-    Feature("same_function", "of the member's function", "0, 1", 0.0, lambda of: of.same("function", of.view.function)),
-    Feature("same_industry", "in the member's industry", "0, 1", 0.0, lambda of: of.same("industry", of.view.industry)),
-    Feature("remote_match", "remote, and the member is open to that (1) or is not (-1)", "-1, 0, 1", 0.0, _remote),
-    Feature("followed_company", "at a company that the member follows", "0, 1", 0.0, _followed),
-    Feature("skill_overlap", "skills asked for that the member has", "ratio", 0.0, lambda of: of.skill_overlap()),
-    Feature("level_gap", "steps between the job's level and the member's", "steps", 1.0, lambda of: of.level_gap()),
-    Feature("pay", "pay beside the member's floor, at most e times", "log ratio", 0.0, lambda of: of.log_pay()),
-    # The member's connections.
-    Feature("network_views", "connections that viewed it or did more", "log1p", 0.0, lambda of: of.network[:, CHECKED]),
-    Feature("network_likes", "that liked or saved it, or applied", "log1p", 0.0, lambda of: of.network[:, LIKED]),
-    Feature("network_applications", "that applied", "log1p", 0.0, lambda of: of.network[:, APPLIED]),
-    Feature("network_at_company", "that work at the company", "log1p", 0.0, _at_company),
-    # The member alone.
-    Feature("member_idle", "time since the member's last event", "log1p(minutes)", _LONG_AGO, _member_idle),
-    Feature(
-        "member_views", "the member's views, half-life 7 d", "log1p", 0.0,
-        lambda of: _member_count(of, Action.VIEW),
-    ),
-    Feature(
-        "member_interest", "the member's likes and saves, half-life 7 d", "log1p", 0.0,
-        lambda of: _member_count(of, Action.LIKE, Action.SAVE),
-    ),
-    Feature(
-        "member_applications", "the member's applications, half-life 7 d", "log1p", 0.0,
-        lambda of: _member_count(of, Action.APPLY),
+        "job_idle", log1p(minutes_since(job.last_at)), "time since the last action on the job", "log1p(minutes)",
+        default=_LONG_AGO, tags=("age",),
     ),
 )  # fmt: skip
 
+_HISTORY: Final = (
+    # What ties it to the member's recent jobs.
+    Feature("covisit", log1p(cooccurrence()), "touched by who touched the same jobs", "log1p"),
+    Feature(
+        "covisit_rank", inverse_rank(rank(cooccurrence())), "1 for the job tied most, 1/2 for the next, …", "1/rank"
+    ),
+    Feature("title_overlap", cosine(posting.title, interests), "title and recent titles", "cosine", tags=("content",)),
+    Feature(
+        "last_title_overlap", cosine(posting.title, last_title), "title and the last title", "cosine", tags=("content",)
+    ),
+    Feature("company_share", share(posting.company), "recent jobs at the company", "ratio"),
+    Feature("region_share", share(posting.region), "recent jobs in the region", "ratio"),
+    Feature("function_share", share(posting.function), "recent jobs of the function", "ratio"),
+)
+
+_PROFILE: Final = (
+    # What ties it to the member's profile.
+    Feature(
+        "desired_overlap", cosine(posting.title, profile.desired_titles), "title and desired titles", "cosine",
+        tags=("content",),
+    ),
+    Feature(
+        "desired_coverage", coverage(profile.desired_titles, posting.title), "of a desired title, in the title", "ratio",
+        tags=("content",),
+    ),
+    Feature("same_city", same(posting.city, home(profile.city)), "in the member's city", "0, 1", tags=("place",)),
+    Feature("same_region", same(posting.region, home(profile.region)), "in the member's region", "0, 1", tags=("place",)),
+    Feature("same_company", same(posting.company, profile.company), "at the member's company", "0, 1"),
+    Feature("same_function", same(posting.function, home(profile.function)), "of the member's function", "0, 1"),
+    Feature("same_industry", same(posting.industry, profile.industry), "in the member's industry", "0, 1"),
+    Feature(
+        "remote_match", signed(posting.remote, profile.open_to_remote),
+        "remote, and the member is open to that (1) or is not (-1)", "-1, 0, 1", tags=("place",),
+    ),
+    Feature(
+        "followed_company", contains(profile.followed_companies, posting.company), "at a company that the member follows",
+        "0, 1",
+    ),
+    Feature("skill_overlap", overlap(posting.skills, profile.skills), "skills asked for that the member has", "ratio"),
+    Feature(
+        "level_gap", absolute(level(posting.seniority) - level(profile.seniority)),
+        "steps between the job's level and the member's", "steps", default=1.0,
+    ),
+    Feature(
+        "pay",
+        only_if(
+            same(posting.currency, profile.currency),
+            clip(
+                log(
+                    mean_of(only_between(posting.salary_min, *_SENSIBLE_PAY), only_between(posting.salary_max, *_SENSIBLE_PAY))
+                    / only_between(profile.salary_floor, *_SENSIBLE_PAY)
+                ),
+                -1.0, 1.0,
+            ),
+        ),
+        "pay beside the member's floor, at most e times", "log ratio",
+    ),
+)  # fmt: skip
+
+_NETWORK: Final = (
+    # The member's connections.
+    Feature(
+        "network_views",
+        log1p(connections_that("viewed")),
+        "connections that viewed it or did more",
+        "log1p",
+        tags=("network",),
+    ),
+    Feature(
+        "network_likes",
+        log1p(connections_that("liked")),
+        "that liked or saved it, or applied",
+        "log1p",
+        tags=("network",),
+    ),
+    Feature("network_applications", log1p(connections_that("applied")), "that applied", "log1p", tags=("network",)),
+    Feature(
+        "network_at_company",
+        log1p(connections_at(posting.company)),
+        "that work at the company",
+        "log1p",
+        tags=("network",),
+    ),
+)
+
+_MEMBER: Final = (
+    # The member alone.
+    Feature(
+        "member_idle", log1p(minutes_since(member.last_at)), "time since the member's last event", "log1p(minutes)",
+        default=_LONG_AGO, tags=("age",),
+    ),
+    Feature("member_views", log1p(_VIEWS), "the member's views, half-life 7 d", "log1p"),
+    Feature("member_interest", log1p(_LIKES + _SAVES), "the member's likes and saves, half-life 7 d", "log1p"),
+    Feature("member_applications", log1p(_APPLICATIONS), "the member's applications, half-life 7 d", "log1p"),
+)  # fmt: skip
+
+_TOLD: Final = (
+    # What the API tells, and no model reads.
+    *(
+        Feature(f"job_{name}_total", each, f"{name}s of all time", "events", tags=("api",))
+        for name, each in zip(_COUNTED, JOB_TOTALS, strict=True)
+    ),
+    *(
+        Feature(f"member_{name}_count", each, f"the member's {name}s, half-life 7 d", "events", tags=("api",))
+        for name, each in zip(_COUNTED, MEMBER_COUNTS, strict=True)
+    ),
+)
+
+FEATURES: Final = (*_JOB, *_HISTORY, *_PROFILE, *_NETWORK, *_MEMBER, *_TOLD)
+JOB_CHECK: Final = FeatureSet(
+    "job_check", tuple(each.name for each in (*_JOB, *_HISTORY, *_PROFILE, *_NETWORK, *_MEMBER))
+)
+
+PLAN: Final = Plan(FEATURES, [JOB_CHECK])
+FEATURE_SET: Final = PLAN.name_of(JOB_CHECK)
+
 
 def feature_names() -> tuple[str, ...]:
-    """Names of the columns of `matrix`."""
-    return tuple(feature.name for feature in FEATURES)
-
-
-def matrix(view: MemberView, table: JobTable, rows: Rows, now: int) -> npt.NDArray[np.float32]:
-    """Features of the jobs in `rows` for one member.
-
-    Parameters
-    ----------
-    view
-        The member (see `MemberView.build`).
-    table
-        The jobs.
-    rows
-        int32 ``(n,)``; -1 reads as a job of which nothing is known.
-    now
-        The moment (ms).
-
-    Returns
-    -------
-    ndarray
-        float32 ``(n, len(FEATURES))``, C-contiguous, always finite.
-    """
-    return assemble(FEATURES, Reading(view, table, rows, now))
+    """Names of the columns that the model reads, in their order."""
+    return tuple(column for feature in PLAN.members(JOB_CHECK) for column in feature.columns)

@@ -1,28 +1,19 @@
 """What is kept of a member and of a job: packed into one value an entity, since one MGET of packed values is cheapest.
 
 A packed value is one version byte and the MessagePack of the struct as an array. New fields are appended with a
-default, so that a value is readable one version back and forward; ``tests/golden`` keeps the bytes of every version.
+default, so that a value is readable one version back and forward; so are aggregates, since each stands under the name of what
+it means, and names that nobody knows are carried along. Another format is read by the versions after it only; ``tests/golden`` keeps the bytes of every version.
 
 State is a function of the records that its owner consumed, and of nothing else: a member's state never holds what was
 read from a posting, so that it does not matter which of the two arrived first (text and place of the recent jobs are
 joined when they are read).
 """
 
-from typing import TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
-from streamrec.events import Action, JobPosting, MemberProfile
-
-FORMAT = b"\x01"
-ACTIONS = len(Action)
-
-
-class Decayed(msgspec.Struct, array_like=True):
-    """A sum in which every part halves with each half-life: `value` as of `at` (ms). See `features.windows`."""
-
-    value: float = 0.0
-    at: int = 0
+from streamrec.events import JobPosting, MemberProfile
 
 
 class Recent(msgspec.Struct, array_like=True):
@@ -39,7 +30,9 @@ class MemberState(msgspec.Struct, array_like=True):
     version: int = 0
     profile: MemberProfile | None = None
     recent: list[Recent] = msgspec.field(default_factory=list)  # distinct jobs, newest first, at most RECENT
-    counts: list[Decayed] = msgspec.field(default_factory=lambda: [Decayed() for _ in range(ACTIONS)])
+    cells: dict[str, Any] = msgspec.field(
+        default_factory=dict
+    )  # what aggregates keep, by state key: see `features.plan`
     first_at: int = 0
     last_at: int = 0  # largest occurred_at seen
     viewed: dict[str, int] = msgspec.field(default_factory=dict)  # job_id -> last view (ms); newest TOUCHED are kept
@@ -56,9 +49,9 @@ class JobState(msgspec.Struct, array_like=True):
     version: int = 0
     posting: JobPosting | None = None
     removed: bool = False  # a tombstone came; a later posting of the same id opens it again
-    popularity: list[Decayed] = msgspec.field(default_factory=list)  # one a half-life, all positive actions
-    counts: list[Decayed] = msgspec.field(default_factory=lambda: [Decayed() for _ in range(ACTIONS)])
-    totals: list[int] = msgspec.field(default_factory=lambda: [0] * ACTIONS)  # all time
+    cells: dict[str, Any] = msgspec.field(
+        default_factory=dict
+    )  # what aggregates keep, by state key: see `features.plan`
     first_at: int = 0
     last_at: int = 0
 
@@ -96,7 +89,9 @@ class Network(msgspec.Struct, array_like=True):
 State = TypeVar("State", MemberState, JobState, Neighbours, Network)
 
 _encoder = msgspec.msgpack.Encoder()
-_decoders = {kind: msgspec.msgpack.Decoder(kind) for kind in (MemberState, JobState, Neighbours, Network)}
+_KINDS: Final = (MemberState, JobState, Neighbours, Network)
+_decoders = {kind: msgspec.msgpack.Decoder(kind) for kind in _KINDS}
+FORMATS: Final[dict[type, bytes]] = {MemberState: b"\x02", JobState: b"\x02", Neighbours: b"\x01", Network: b"\x01"}
 
 
 class UnreadableStateError(ValueError):
@@ -111,7 +106,7 @@ def pack(state: MemberState | JobState | Neighbours | Network) -> bytes:
     >>> unpack(Neighbours, pack(Neighbours(at=5, weights={"j1": 1.5})))
     Neighbours(at=5, weights={'j1': 1.5})
     """
-    return FORMAT + _encoder.encode(state)
+    return FORMATS[type(state)] + _encoder.encode(state)
 
 
 def unpack(kind: type[State], value: bytes | None) -> State:
@@ -124,9 +119,15 @@ def unpack(kind: type[State], value: bytes | None) -> State:
     """
     if value is None:
         return kind()
-    if value[:1] != FORMAT:
-        raise UnreadableStateError(f"{kind.__name__} has format {value[:1]!r}, this version reads {FORMAT!r}")
     try:
-        return _decoders[kind].decode(memoryview(value)[1:])  # type: ignore[return-value]
+        if value[:1] == FORMATS[kind]:
+            return _decoders[kind].decode(memoryview(value)[1:])  # type: ignore[return-value]
+        if value[:1] == b"\x01":
+            from streamrec.features import state_v1  # noqa: PLC0415 - it needs the names of today's aggregates
+
+            return state_v1.unpack(kind, memoryview(value)[1:])
     except msgspec.MsgspecError as error:
         raise UnreadableStateError(f"{kind.__name__}: {error}") from error
+    raise UnreadableStateError(
+        f"{kind.__name__} has format {value[:1]!r}, this version reads {FORMATS[kind]!r} and b'\\x01'"
+    )

@@ -15,14 +15,11 @@ import numpy.typing as npt
 from streamrec.events import JobPosting
 from streamrec.features.columns import (
     CODED,
-    COUNT_HALF_LIFE_MS,
     EXPIRES_AT,
     FIRST_AT,
-    FIRST_COUNT,
     LAST_AT,
     NEVER,
     NEWEST,
-    POPULARITY_HALF_LIVES_MS,
     POSTED_AT,
     SKILLS,
     Bools,
@@ -33,17 +30,16 @@ from streamrec.features.columns import (
     Rows,
     tie_of,
 )
-from streamrec.features.companies import Companies
+from streamrec.features.keyed_columns import KeyedColumns
+from streamrec.features.language.aggregates import Aggregate
 from streamrec.features.leaders import Group, Leaders
-from streamrec.features.pay import pay_of
-from streamrec.features.seniority import UNKNOWN, level_of
+from streamrec.features.library import PLAN, POPULARITY
+from streamrec.features.plan import Plan
+from streamrec.features.rollups import Rollup
 from streamrec.features.state import JobState
 from streamrec.features.text import tokens
 from streamrec.features.titles import Titles
-from streamrec.features.windows import log2_score
 
-_NO_POPULARITY: Final = (-math.inf,) * len(POPULARITY_HALF_LIVES_MS)
-_COMPANY: Final = CODED.index("company")
 _NO_CODES: Final = (0,) * len(CODED)
 
 
@@ -54,6 +50,8 @@ class JobTable:
     ----------
     capacity
         Rows to make room for at first; the table grows by itself.
+    plan
+        Whose aggregates of jobs are held, `library.POPULARITY` among them; default the shipped one.
 
     Attributes
     ----------
@@ -69,8 +67,14 @@ class JobTable:
         The arrays behind the properties, at full capacity: there, row -1 reads as a job of which nothing is known.
     titles
         Index of the words of the titles.
-    companies
-        What is done with the jobs of each company.
+    layout
+        By state key, where `Columns.cells` holds an aggregate that is counted by the job alone.
+    timed
+        By state key, which column of `Columns.cell_times` an aggregate with a time to live has.
+    keyed
+        By state key, aggregates that are counted by the job and something else.
+    rollups
+        Aggregates that are added up over jobs.
 
     Examples
     --------
@@ -82,14 +86,19 @@ class JobTable:
     ([0], [0, -1])
     """
 
-    def __init__(self, capacity: int = 1024) -> None:
+    def __init__(self, capacity: int = 1024, plan: Plan = PLAN) -> None:
+        self._states = [each for each in plan.states.values() if each.aggregate.by.place == "job"]
+        self.layout: dict[str, slice] = {}
+        self.timed: dict[str, int] = {}
+        self.keyed: dict[str, KeyedColumns] = {}
+        self.rollups: dict[Aggregate, Rollup] = {}
+        blank = self._lay_out(plan)
         self.ids: list[str] = []
         self.postings: list[JobPosting | None] = []
         self.versions: list[int] = []
         self.posting_count = 0
-        self.columns = Columns(capacity)
+        self.columns = Columns(capacity, blank, len(self.timed))
         self.titles = Titles(capacity)
-        self.companies = Companies()
         self._leaders = Leaders(self.columns)
         self._rows: dict[str, int] = {}
         self._removed: set[int] = set()
@@ -136,14 +145,9 @@ class JobTable:
         self.versions[row] = state.version
         columns.closed[row] = state.removed or (posting is not None and posting.closed)
         posted_at = (posting.posted_at or 0) if posting is not None else 0
-        popularity = _NO_POPULARITY
-        if state.popularity:
-            popularity = tuple(map(log2_score, state.popularity, POPULARITY_HALF_LIVES_MS))
-        leading = (*popularity, float(posted_at or state.first_at or -math.inf))
-        company = int(columns.codes[row, _COMPANY])
-        self.companies.move(company, float(columns.scores[row, NEWEST - 1]), company, popularity[-1])
-        columns.scores[row] = (*leading, *[log2_score(count, COUNT_HALF_LIFE_MS) for count in state.counts])
-        columns.totals[row] = state.totals
+        cells = self._write_cells(row, state)
+        leading = (*[cells[place] for place in self._leading], float(posted_at or state.first_at or -math.inf))
+        columns.scores[row] = leading
         columns.times[row, :EXPIRES_AT] = (posted_at, state.first_at, state.last_at)
         self._leaders.written(row, tuple(columns.codes[row].tolist()), leading)
         return row
@@ -154,6 +158,62 @@ class JobTable:
         if row is not None:
             self.upsert(job_id, JobState(removed=True))
             self._removed.add(row)
+
+    def _lay_out(self, plan: Plan) -> tuple[float, ...]:
+        blank: list[float] = []
+        for each in self._states:
+            aggregate, cell = each.aggregate, each.cell
+            if each.ttl_ms is not None:
+                self.timed[each.key] = len(self.timed)
+            if aggregate.by.keyed:
+                self.keyed[each.key] = KeyedColumns(cell, aggregate.keep or 0)
+            else:
+                self.layout[each.key] = slice(len(blank), len(blank) + cell.width)
+                blank.extend(cell.blank())
+        self.rollups = {each: Rollup(each.cell, each.by.rolled) for each in plan.rollups}
+        self._blank = tuple(blank)
+        self._leading = [self.layout[each.state_key].start for each in POPULARITY]
+        return self._blank
+
+    def _write_cells(self, row: int, state: JobState) -> list[float]:
+        """What is kept of the job's aggregates, as numbers; those counted by the job alone are returned."""
+        columns, found = self.columns, list(self._blank)
+        before = [self._rows_of(row, each) for each in self.rollups]
+        for each in self._states:
+            kept, key = state.cells.get(each.key), each.key
+            if key in self.keyed:
+                self.keyed[key].write(row, kept)
+            elif kept is not None:
+                found[self.layout[key]] = each.cell.columns(kept)
+            if key in self.timed:
+                columns.cell_times[row, self.timed[key]] = (kept and each.last_at(kept)) or 0
+        columns.cells[row] = found
+        codes = tuple(columns.codes[row].tolist()) if before else _NO_CODES
+        for (aggregate, rollup), rows in zip(self.rollups.items(), before, strict=True):
+            now = self._rows_of(row, aggregate)
+            if now != rows:
+                rollup.move(codes, -1, rows)
+                rollup.move(codes, 1, now)
+        return found
+
+    def _rows_of(self, row: int, aggregate: Aggregate) -> Mapping[str, tuple[float, ...]]:
+        """What is kept of a job, by the texts of the aggregate's key."""
+        key = aggregate.state_key
+        if key in self.keyed:
+            return dict(self.keyed[key].of(row))
+        return {"": tuple(self.columns.cells[row, self.layout[key]].tolist())}
+
+    def leading(self, counted: Aggregate) -> int:
+        """Which column of `Columns.scores` has an aggregate of `library.POPULARITY`. Raises KeyError for another one."""
+        try:
+            return POPULARITY.index(counted)
+        except ValueError:
+            raise KeyError(f"jobs are not ordered by {counted}") from None
+
+    def values(self, counted: Aggregate, rows: Rows, now: int) -> Floats:
+        """Values of an aggregate of the plan that is counted by the job alone: float64 ``(n,)`` as of `now` (ms)."""
+        as_of = np.maximum(self.columns.times[rows, LAST_AT], now)
+        return counted.cell.read(self.columns.cells[rows, self.layout[counted.state_key]], as_of)
 
     def _write_posting(self, row: int, posting: JobPosting | None) -> None:
         columns, before = self.columns, tuple(self.columns.codes[row].tolist())
@@ -171,15 +231,17 @@ class JobTable:
         self._write_offer(row, posting)
         if after != before:  # the row leaves its former groups
             self._leaders.written(row, before, tuple(columns.scores[row, : NEWEST + 1].tolist()))
-            score = float(columns.scores[row, NEWEST - 1])
-            self.companies.move(before[_COMPANY], score, after[_COMPANY], score)
+            for aggregate, rollup in self.rollups.items():
+                rows = self._rows_of(row, aggregate)
+                rollup.move(before, -1, rows)
+                rollup.move(after, 1, rows)
             columns.codes[row] = after
 
     def _write_offer(self, row: int, posting: JobPosting | None) -> None:
         """What is asked for and what is paid."""
         columns = self.columns
-        columns.level[row] = UNKNOWN if posting is None else level_of(posting.seniority)
-        columns.salary[row] = math.nan if posting is None else _salary(posting)
+        pay = (None, None) if posting is None else (posting.salary_min, posting.salary_max)
+        columns.pay[row] = [math.nan if each is None else each for each in pay]
         columns.currency[row] = 0 if posting is None else self._encode("currency", posting.currency)
         skills = () if posting is None else posting.skills
         codes = list(dict.fromkeys(code for skill in skills if (code := self._encode("skill", skill))))[:SKILLS]
@@ -258,18 +320,8 @@ class JobTable:
 
     @property
     def popularity(self) -> Floats:
-        """log2 scores ``(n, 3)`` of the positive actions, one a half-life of `POPULARITY_HALF_LIVES_MS`."""
+        """log2 scores ``(n, 3)`` of the positive actions, one of each of `library.POPULARITY`."""
         return self.columns.scores[: len(self.ids), :NEWEST]
-
-    @property
-    def counts(self) -> Floats:
-        """log2 scores ``(n, 5)`` of the actions, in the order of `Action`, with `COUNT_HALF_LIFE_MS`."""
-        return self.columns.scores[: len(self.ids), FIRST_COUNT:]
-
-    @property
-    def totals(self) -> Longs:
-        """Counts ``(n, 5)`` of all time, in the order of `Action`."""
-        return self.columns.totals[: len(self.ids)]
 
     def _coded(self, name: str) -> Ints:
         return self.columns.codes[: len(self.ids), CODED.index(name)]
@@ -282,6 +334,10 @@ class JobTable:
         Codes are equal where the texts are, but for case and space around them. They hold for this table only.
         """
         return self._codes[column].get(_key(text), 0)
+
+    def text(self, column: str, code: int) -> str | None:
+        """The text behind a code, as it is compared; None for 0."""
+        return next((text for text, known in self._codes[column].items() if known == code), None) if code else None
 
     # Words of titles.
 
@@ -333,7 +389,7 @@ class JobTable:
     def top(
         self, half_life_index: int, limit: int, region: int = 0, function: int = 0, *, now: int | None = None
     ) -> Rows:
-        """Most popular open rows at one of `POPULARITY_HALF_LIVES_MS`, best first; of a region or a function if given.
+        """Most popular open rows by one of `library.POPULARITY`, best first; of a region or a function if given.
 
         With `now` (ms), expired ones are left out as well. Jobs without a posting are among them (see `servable`).
         """
@@ -352,12 +408,6 @@ class JobTable:
             near = self._leaders.best(Group(NEWEST, region=region), limit, now).tolist()
             found = list(dict.fromkeys(found + near))
         return np.array(found[:limit], np.int32)
-
-
-def _salary(posting: JobPosting) -> float:
-    """The middle of what is offered, NaN where nothing is said or it makes no sense."""
-    offers = [pay for pay in map(pay_of, (posting.salary_min, posting.salary_max)) if pay > 0.0]
-    return sum(offers) / len(offers) if offers else math.nan
 
 
 def _key(text: str | None) -> str:

@@ -9,15 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from streamrec.events import Action, MemberProfile
-from streamrec.features.columns import CODED, COUNT_HALF_LIFE_MS, Columns, Ints, Longs, Rows
+from streamrec.features.columns import CODED, Columns, Ints, Longs, Rows
 from streamrec.features.fold import NEIGHBOUR_HALF_LIFE_MS
 from streamrec.features.network import deeds
-from streamrec.features.pay import pay_of
-from streamrec.features.seniority import level_of
 from streamrec.features.state import MemberState, Neighbours, Network, Recent
 from streamrec.features.table import JobTable
 from streamrec.features.text import tokens
-from streamrec.features.windows import DAY_MS, fade, value_at
+from streamrec.features.windows import DAY_MS, fade
 
 Singles = npt.NDArray[np.float32]
 
@@ -56,15 +54,9 @@ class MemberView:
         Codes of the words of each desired title, int32, as far as some title has them; at most `_TITLES`, none empty.
     covisit_rows, covisit_scores
         Jobs touched by members who touched the same jobs: int32 and float32 ``(m,)``, best first.
-    city, region, country, company, industry, function
-        Codes from the profile, 0 where unknown. City, region and function are, where the profile does not say, those
-        of at least half of the recent jobs (by weight).
-    followed, blocked
-        Codes of companies.
-    counts
-        The member's decayed counts by action, as of `now`.
-    skills, level, salary_floor, currency
-        From the profile: codes of skills, step of the career (-1 unknown), least pay (NaN unknown), code of its currency.
+    city, region, function
+        Codes from the profile or, where it does not say, those of at least half of the recent jobs (by weight); 0 where
+        unknown.
     network_rows, network_counts
         Jobs that connections did something with lately, ascending, int32 ``(f,)``; and how many of them viewed it or did
         more (`CHECKED`), liked or saved it or applied (`LIKED`), applied (`APPLIED`): float32 ``(f, 3)``.
@@ -84,18 +76,7 @@ class MemberView:
     covisit_scores: Singles
     city: int
     region: int
-    country: int
-    company: int
-    industry: int
     function: int
-    open_to_remote: bool | None
-    followed: frozenset[int]
-    blocked: frozenset[int]
-    counts: tuple[float, ...]
-    skills: frozenset[int]
-    level: int
-    salary_floor: float
-    currency: int
     network_rows: Rows
     network_counts: Singles
     colleagues: dict[int, int]
@@ -130,9 +111,10 @@ class MemberView:
         known = rows >= 0
         rows, weights = rows[known], weights[known]
         profile = state.profile or _NOBODY
-        codes = {name: table.code(name, getattr(profile, name)) for name in CODED}
-        for name in ("city", "region", "function"):
-            codes[name] = codes[name] or _usual(table.columns, name, rows, weights)
+        codes = {
+            name: table.code(name, getattr(profile, name)) or _usual(table.columns, name, rows, weights)
+            for name in ("city", "region", "function")
+        }
         interests, desired, last = _words(profile, rows, weights, table)
         network = network or Network()
         network_rows, network_counts = _network(network, table, now)
@@ -147,23 +129,12 @@ class MemberView:
             desired_titles=_titles(profile, table),
             covisit_rows=tied[order],
             covisit_scores=scores[order],
-            open_to_remote=profile.open_to_remote,
-            followed=_companies(profile.followed_companies, table),
-            blocked=_companies(profile.blocked_companies, table),
-            counts=tuple([value_at(count, now, COUNT_HALF_LIFE_MS) for count in state.counts]),
-            skills=frozenset(code for skill in profile.skills if (code := table.code("skill", skill))),
-            level=level_of(profile.seniority),
-            salary_floor=pay_of(profile.salary_floor),
-            currency=table.code("currency", profile.currency),
             network_rows=network_rows,
             network_counts=network_counts,
             colleagues=_colleagues(network, table),
             _covisits=(tied, scores, ranks),
             city=codes["city"],
             region=codes["region"],
-            country=codes["country"],
-            company=codes["company"],
-            industry=codes["industry"],
             function=codes["function"],
         )
 
@@ -307,7 +278,3 @@ def _words(
 def _titles(profile: MemberProfile, table: JobTable) -> list[Ints]:
     found = [np.array(table.titles.codes_of(tokens(title)), np.int32) for title in profile.desired_titles[:_TITLES]]
     return [codes for codes in found if len(codes)]
-
-
-def _companies(names: tuple[str, ...], table: JobTable) -> frozenset[int]:
-    return frozenset(code for name in names if (code := table.code("company", name)))

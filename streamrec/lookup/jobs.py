@@ -8,8 +8,9 @@ import numpy as np
 from msgspec import Meta
 
 from streamrec.events import Action, JobPosting
-from streamrec.features.columns import COUNT_HALF_LIFE_MS, POPULARITY_HALF_LIVES_MS
 from streamrec.features.fold import NEIGHBOUR_HALF_LIFE_MS
+from streamrec.features.language import Aggregate
+from streamrec.features.library import JOB_COUNTS, JOB_TOTALS, POPULARITY
 from streamrec.features.state import Neighbours
 from streamrec.features.table import JobTable
 from streamrec.features.windows import fade
@@ -19,7 +20,7 @@ from streamrec.lookup.problems import Problem
 from streamrec.lookup.service import STORE_UNAVAILABLE, Service
 from streamrec.metrics import DEGRADED
 
-HALF_LIVES: Final = ("1h", "1d", "10d")  # names of POPULARITY_HALF_LIVES_MS
+HALF_LIVES: Final = ("1h", "1d", "10d")  # of POPULARITY
 
 ACTIONS: Final = tuple(action.name.lower() for action in Action)
 
@@ -101,30 +102,24 @@ async def job(service: Service, call: Call) -> Job:
     """Answer with what is known of one job."""
     row = find(service, call.path["job_id"])
     table, now = service.serving.table, service.clock_ms()
-    recent, totals = table.counts[row].tolist(), table.totals[row].tolist()
+    rows = np.array([row], np.int32)
+
+    def values(aggregates: tuple[Aggregate, ...]) -> list[float]:
+        return [float(table.values(each, rows, now)[0]) for each in aggregates]
+
     return Job(
         request_id=call.request_id,
         job_id=call.path["job_id"],
-        open=bool(table.servable(np.array([row], np.int32), now, True)[0]),
+        open=bool(table.servable(rows, now, True)[0]),
         posting=table.postings[row],
         activity={
-            name: Activity(total, _amount(score, now, COUNT_HALF_LIFE_MS))
-            for name, total, score in zip(ACTIONS, totals, recent, strict=True)
+            name: Activity(round(total), recent)
+            for name, total, recent in zip(ACTIONS, values(JOB_TOTALS), values(JOB_COUNTS), strict=True)
         },
-        popularity={
-            name: _amount(score, now, half_life)
-            for name, score, half_life in zip(
-                HALF_LIVES, table.popularity[row].tolist(), POPULARITY_HALF_LIVES_MS, strict=True
-            )
-        },
+        popularity=dict(zip(HALF_LIVES, values(POPULARITY), strict=True)),
         first_at=int(table.first_at[row]) or None,
         last_at=int(table.last_at[row]) or None,
     )
-
-
-def _amount(score: float, now: int, half_life_ms: int) -> float:
-    """The decayed sum behind a log2 score (see `features.windows.log2_score`)."""
-    return 0.0 if score == -math.inf else 2.0 ** min(score - now / half_life_ms, 1000.0)
 
 
 async def similar(service: Service, call: Call) -> JobList:

@@ -6,8 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from streamrec.events import Action, MemberProfile
-from streamrec.features.columns import COUNT_HALF_LIFE_MS
-from streamrec.features.windows import value_at
+from streamrec.features.library import MEMBER_COUNTS
 from streamrec.lookup import problems
 from streamrec.lookup.jobs import ACTIONS
 from streamrec.lookup.operation import Call
@@ -69,7 +68,8 @@ async def member(service: Service, call: Call) -> Member:
         version=state.version,
         profile=state.profile,
         activity={
-            name: value_at(count, now, COUNT_HALF_LIFE_MS) for name, count in zip(ACTIONS, state.counts, strict=False)
+            name: count.value_in(state.cells, max(now, state.last_at))
+            for name, count in zip(ACTIONS, MEMBER_COUNTS, strict=True)
         },
         recent=tuple(recent),
         applied=tuple(state.applied),

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
-from streamrec.features.columns import POPULARITY_HALF_LIVES_MS
+from streamrec.features.library import POPULARITY
 from streamrec.features.table import JobTable
 from streamrec.lookup.jobs import HALF_LIVES, JobList, job_item
 from streamrec.lookup.operation import Call
@@ -43,8 +43,7 @@ async def popular(service: Service, call: Call) -> JobList:
         if all(groups.values())
         else []
     )
-    faded = now / POPULARITY_HALF_LIVES_MS[half_life]
-    scores = (2.0 ** (table.popularity[rows, half_life] - faded)).tolist()
+    scores = table.values(POPULARITY[half_life], np.array(rows, np.int32), now).tolist()
     items = tuple(
         job_item(table, row, place, score, "popular")
         for place, (row, score) in enumerate(zip(rows, scores, strict=True), 1)

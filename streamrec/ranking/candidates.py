@@ -9,7 +9,7 @@ from streamrec.features.columns import NEWEST, Rows
 from streamrec.features.table import JobTable
 from streamrec.features.view import LIKED, MemberView
 
-HOUR, DAYS = 0, 2  # of `columns.POPULARITY_HALF_LIVES_MS`: one hour, ten days
+HOUR, DAYS = 0, 2  # of `library.POPULARITY`: half-lives of one hour, ten days
 
 
 class Ask(NamedTuple):

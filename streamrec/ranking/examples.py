@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from streamrec.events import JobApplication, JobEvent, JobLike, JobSave, JobView, TrainingExample
-from streamrec.features.library import FEATURE_SET, matrix
+from streamrec.features.library import FEATURE_SET
+from streamrec.features.matrix import matrix
 from streamrec.features.state import MemberState, Neighbours, Network
 from streamrec.features.table import JobTable
 from streamrec.features.view import MemberView

@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from streamrec.features.columns import Floats, Rows
-from streamrec.features.library import FEATURE_SET, matrix
+from streamrec.features.library import FEATURE_SET
+from streamrec.features.matrix import matrix
 from streamrec.features.state import MemberState, Neighbours, Network
 from streamrec.features.table import JobTable
 from streamrec.features.view import MemberView

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from streamrec.events import JobApplication, JobEvent, JobLike, JobSave, JobView
-from streamrec.features.library import feature_names, matrix
+from streamrec.features.library import feature_names
+from streamrec.features.matrix import matrix
 from streamrec.features.table import JobTable
 from streamrec.features.view import MemberView
 from streamrec.models.job_check import ListRegression

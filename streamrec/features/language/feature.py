@@ -1,0 +1,177 @@
+"""A feature, and the sets of features that models read."""
+
+import math
+import re
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any, Final
+
+from streamrec.features.cells.window import milliseconds
+from streamrec.features.language.calculation import Calculation
+from streamrec.features.language.declaration import DeclarationError, Site, site
+from streamrec.features.language.expression import Expression
+from streamrec.features.language.texts import Cross, OneHot
+from streamrec.features.language.types import Type
+
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One expression with all that people need to know of it.
+
+    Attributes
+    ----------
+    name
+        Lower-case words joined by ``_``; with `version` unique.
+    expression
+        What it is: a number, a flag, or a category (a column for each value).
+    description
+        What it says, for people.
+    unit
+        What it is measured in.
+    default
+        Its value where what it needs is missing; default 0.
+    owner
+        Whom to ask; default the platform team.
+    tags
+        Words to find it by.
+    version
+        1 at first. A change of meaning is a new version, and both may be kept until no model reads the older one.
+    ttl
+        For how long (``"30d"``) its aggregates count after their last event; default None, as long as they are kept.
+    entity
+        What it is about: ``member``, ``job``, ``pair``, ``request`` or fields of a combined key. Default what the
+        expression is about; stated, it is checked.
+
+    Raises
+    ------
+    DeclarationError
+        The expression is no number, or something is missing.
+    """
+
+    name: str
+    expression: Expression
+    description: str
+    unit: str
+    default: float = 0.0
+    owner: str = "platform"
+    tags: tuple[str, ...] = ()
+    version: int = 1
+    ttl: str | None = None
+    entity: str = ""
+    site: Site = field(default_factory=site, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise DeclarationError(f"{self.name!r} is no name", "use lower-case words joined by _", self.site)
+        if not isinstance(self.expression, Expression):
+            raise DeclarationError(f"{self.name} is {self.expression!r}", "give it an expression", self.site)
+        if self.expression.type in (Type.TEXT, Type.TEXTS, Type.TIME):
+            remedy = (
+                "use minutes_since(…)" if self.expression.type is Type.TIME else "use same(…), one_hot(…) or cross(…)"
+            )
+            raise DeclarationError(
+                f"{self.name} is a {self.expression.type.value}, and models read numbers", remedy, self.site
+            )
+        if not self.description.strip() or not self.unit.strip():
+            raise DeclarationError(
+                f"{self.name} has no description or no unit", "say both: others will look for it", self.site
+            )
+        if not math.isfinite(self.default):
+            raise DeclarationError(f"{self.name} has the default {self.default}", "give a number", self.site)
+        if self.version < 1:
+            raise DeclarationError(f"{self.name} has the version {self.version}", "versions count from 1", self.site)
+        if self.ttl is not None:
+            try:
+                milliseconds(self.ttl)
+            except ValueError as error:
+                raise DeclarationError(
+                    f"{self.name} has the time to live {self.ttl!r}", str(error), self.site
+                ) from error
+        found = entity_of(self.expression)
+        if self.entity and self.entity != found:
+            raise DeclarationError(
+                f"{self.name} says that it is about {self.entity}, and its expression is about {found}",
+                f'say entity="{found}" or leave it out', self.site,
+            )  # fmt: skip
+        object.__setattr__(self, "entity", found)
+
+    @property
+    def id(self) -> str:
+        """Name and version: ``job_views@1``."""
+        return f"{self.name}@{self.version}"
+
+    @property
+    def ttl_ms(self) -> int | None:
+        """`ttl` in milliseconds."""
+        return None if self.ttl is None else milliseconds(self.ttl)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of its columns in the matrix: its own, or one for each value of a category."""
+        match self.expression:
+            case OneHot(values=values):
+                return tuple(f"{self.name}={value}" for value in values)
+            case Cross(buckets=buckets):
+                return tuple(f"{self.name}#{number}" for number in range(buckets))
+            case Calculation(name="bucketise", parameters=edges):
+                return tuple(f"{self.name}#{number}" for number in range(len(edges) + 1))
+            case _:
+                return (self.name,)
+
+    @property
+    def meaning(self) -> str:
+        """What changes whenever its values do."""
+        return f"{self.expression} else {self.default:g} within {self.ttl}"
+
+
+def entity_of(expression: Expression) -> str:
+    """What an expression is about, in a word.
+
+    Examples
+    --------
+    >>> from streamrec.features.language import posting, profile, same
+    >>> entity_of(same(posting.city, profile.city)), entity_of(profile.city)
+    ('pair', 'member')
+    """
+    about = expression.about - {"request"} or expression.about
+    if about == {"member", "job"}:
+        return "pair"
+    return next(iter(about)) if len(about) == 1 else " × ".join(sorted(about)) or "request"
+
+
+@dataclass(frozen=True)
+class FeatureSet:
+    """Features in the order in which a model reads them.
+
+    Attributes
+    ----------
+    model
+        Whose set it is.
+    wants
+        Names, or ``name@version`` where several versions live side by side.
+    """
+
+    model: str
+    wants: tuple[str, ...]
+    site: Site = field(default_factory=site, compare=False, repr=False)
+
+    def name(self, features: tuple[Feature, ...]) -> str:
+        """What the set is called in examples and snapshots: it changes with the meaning of any of its features."""
+        said = "\n".join(f"{each.id}: {each.meaning}" for each in features)
+        return f"{self.model}/{blake2b(said.encode(), digest_size=4).hexdigest()}"
+
+
+def walk(expression: Expression) -> Any:
+    """The expression and all that it is made of, parts first, each once."""
+    seen: dict[Expression, None] = {}
+
+    def visit(each: Expression) -> None:
+        if each not in seen:
+            for part in each.parts:
+                visit(part)
+            seen[each] = None
+
+    visit(expression)
+    return tuple(seen)

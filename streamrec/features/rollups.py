@@ -1,0 +1,73 @@
+"""Counts by what postings say: the cells of all jobs added up by company, function, …, following the table's changes.
+
+Nobody keeps a count for each company. The owners of jobs count by job; whoever reads adds up, so that a job that changes its
+company takes its count along, and a sum is the same in whatever order postings and events came.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+
+from streamrec.features.cells.base import Cell, Floats
+from streamrec.features.columns import CODED, Ints
+
+_BITS: Final = 31  # of a code, where two fields are combined
+
+Rows = Mapping[str, tuple[float, ...]]
+
+
+class Rollup:
+    """Sums of one cell, by the codes of some fields of the posting, for each text of the cell's own key.
+
+    Parameters
+    ----------
+    cell
+        An additive one.
+    fields
+        Fields of the posting, of `CODED`; none adds up all jobs.
+    """
+
+    def __init__(self, cell: Cell, fields: tuple[str, ...]) -> None:
+        self._cell = cell
+        self._columns = [CODED.index(field.removeprefix("posting.")) for field in fields]
+        self._sums: dict[str, dict[int, list[float]]] = {}
+
+    def move(self, codes: tuple[int, ...], sign: int, rows: Rows) -> None:
+        """Add a job's columns (or with ``sign=-1`` take them away), by the texts of the key; `codes` are the job's."""
+        place = self._place(codes)
+        if place is None:
+            return
+        for text, columns in rows.items():
+            sums = self._sums.setdefault(text, {}).setdefault(place, [])
+            for index, part in enumerate(self._linear(columns)):
+                if index == len(sums):
+                    sums.append(0.0)
+                sums[index] += sign * part
+
+    def read(self, text: str, codes: Ints, now: int) -> Floats:
+        """Values for jobs with `codes`, int32 ``(n, 6)``, as of `now` (ms); 0 or NaN (as of nothing) where a field is missing."""
+        sums = self._sums.get(text, {})
+        nothing = self._linear(self._cell.blank())
+        if not self._columns:
+            return np.broadcast_to(self._cell.read_linear(np.array([sums.get(0, nothing)]), now), len(codes))
+        places = codes[:, self._columns[0]].astype(np.int64)
+        known = places > 0
+        for column in self._columns[1:]:
+            known &= codes[:, column] > 0
+            places = (places << _BITS) | codes[:, column]
+        found, where = np.unique(np.where(known, places, 0), return_inverse=True)
+        values = np.array([sums.get(place, nothing) if place else nothing for place in found.tolist()], np.float64)
+        return self._cell.read_linear(values, now)[where]
+
+    def _linear(self, columns: tuple[float, ...]) -> list[float]:
+        parts: list[float] = self._cell.linear(np.array([columns], np.float64))[0].tolist()
+        return parts
+
+    def _place(self, codes: tuple[int, ...]) -> int | None:
+        place = 0
+        for column in self._columns:
+            if not codes[column]:
+                return None
+            place = (place << _BITS) | codes[column]
+        return place
