@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 POPULARITIES: Final = 3  # by which jobs are ordered: see `library.POPULARITY`
 CODED: Final = ("company", "city", "region", "country", "industry", "function")
+LABELS: Final = ("currency", "seniority", "employment_type")  # coded as well, but no group of jobs
 POSTED_AT, FIRST_AT, LAST_AT, EXPIRES_AT = range(4)  # columns of `times`
 NEWEST: Final = POPULARITIES  # column of `scores`: when the job appeared
 SKILLS: Final = 12  # of a posting are kept; code 0 fills the rest
@@ -54,9 +55,10 @@ class Columns:
         bool ``(capacity,)``. `closed` is also True of a row that holds no job.
     remote
         int8 ``(capacity,)``: 1, 0, or -1 where unknown.
-    pay, currency
-        float64 ``(capacity, 2)`` and int32 ``(capacity,)``: least and most that is offered, NaN where unknown, and the code of
-        the currency.
+    labels
+        int32 ``(capacity, 3)``, in the order of `LABELS`; 0 where missing.
+    pay
+        float64 ``(capacity, 2)``: least and most that is offered, NaN where unknown.
     skills
         int32 ``(capacity, SKILLS)``: codes of the skills asked for, filled up with 0.
     ties
@@ -80,7 +82,7 @@ class Columns:
         self.closed: Bools = np.ones(capacity, np.bool_)
         self.remote: npt.NDArray[np.int8] = np.full(capacity, -1, np.int8)
         self.pay: Floats = np.full((capacity, 2), np.nan)
-        self.currency: Ints = np.zeros(capacity, np.int32)
+        self.labels: Ints = np.zeros((capacity, len(LABELS)), np.int32)
         self.skills: Ints = np.zeros((capacity, SKILLS), np.int32)
         self.ties: Longs = np.zeros(capacity, np.int64)
 
@@ -97,5 +99,5 @@ class Columns:
     def _arrays(self) -> tuple[npt.NDArray[Any], ...]:
         return (
             self.codes, self.times, self.scores, self.cells, self.cell_times, self.has_posting, self.closed, self.remote,
-            self.pay, self.currency, self.skills, self.ties,
+            self.pay, self.labels, self.skills, self.ties,
         )  # fmt: skip

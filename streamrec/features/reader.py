@@ -1,6 +1,7 @@
 """The vectorised reader: the features of a set, for n jobs beside one member, as one matrix."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import accumulate
 from typing import Any, Final
 
 import numpy as np
@@ -31,25 +32,21 @@ class Reader:
     def __init__(self, features: Sequence[Feature]) -> None:
         self.columns = tuple(name for feature in features for name in feature.columns)
         places: dict[Expression, int] = {}
-        self._steps: list[tuple[Expression, tuple[int, ...]]] = []
+        self._steps: list[tuple[Callable[..., Any], tuple[int, ...]]] = []
         for feature in features:
             self._place(feature.expression, places)
-        self._outputs = tuple(
-            (
-                places[feature.expression],
-                len(feature.columns),
-                feature.expression.type is Type.CATEGORY,
-                feature.default,
-            )
-            for feature in features
-        )
+        starts = [0, *accumulate(len(feature.columns) for feature in features)]
+        outputs = [(at, len(each.columns), places[each.expression], each) for at, each in zip(starts, features, strict=False)]
+        self._numbers = [(at, place) for at, _, place, each in outputs if each.expression.type is not Type.CATEGORY]
+        self._categories = [(at, width, place) for at, width, place, each in outputs if each.expression.type is Type.CATEGORY]
+        self._defaults = np.array([[each.default] for each in features for _ in each.columns], np.float32)
 
     def _place(self, expression: Expression, places: dict[Expression, int]) -> None:
         if expression not in places:
             for each in expression.inputs:
                 self._place(each, places)
             places[expression] = len(places)
-            self._steps.append((expression, tuple(places[each] for each in expression.inputs)))
+            self._steps.append((expression.read, tuple(places[each] for each in expression.inputs)))
 
     def matrix(self, reading: Reading) -> npt.NDArray[np.float32]:
         """Values for the jobs of a reading, with the defaults where something is missing.
@@ -60,17 +57,14 @@ class Reader:
             float32 ``(n, len(columns))``, C-contiguous, always finite.
         """
         values: list[Any] = []
-        for expression, inputs in self._steps:
-            values.append(expression.read(reading, *(values[place] for place in inputs)))
+        for read, inputs in self._steps:
+            values.append(read(reading, *[values[place] for place in inputs]))
         found = np.empty((len(self.columns), len(reading.rows)), np.float32)
-        column = 0
-        for place, width, category, default in self._outputs:
-            if category:
-                found[column : column + width] = np.arange(width)[:, None] == values[place]
-            else:
-                found[column] = values[place]
-                missing = np.isnan(found[column])
-                if missing.any():
-                    found[column, missing] = default
-            column += width
+        for at, place in self._numbers:
+            found[at] = values[place]
+        for at, width, place in self._categories:
+            found[at : at + width] = np.arange(width)[:, None] == values[place]
+        missing = np.isnan(found)
+        if missing.any():
+            np.copyto(found, self._defaults, where=missing)
         return np.ascontiguousarray(np.clip(found, -_LARGEST, _LARGEST, out=found).T)

@@ -17,6 +17,7 @@ from streamrec.features.columns import (
     CODED,
     EXPIRES_AT,
     FIRST_AT,
+    LABELS,
     LAST_AT,
     NEVER,
     POSTED_AT,
@@ -106,8 +107,8 @@ class Reading:
         columns = self.table.columns
         if name in _COLUMN:
             return Coded(name, self.codes[:, _COLUMN[name]])
-        if name == "currency":
-            return Coded(name, columns.currency[self.rows])
+        if name in LABELS:
+            return Coded(name, columns.labels[self.rows, LABELS.index(name)])
         if name == "skills":
             return CodedSets("skill", columns.skills[self.rows])
         if name in _TIMES:
@@ -167,7 +168,11 @@ class Reading:
         if node.by.keyed:
             columns = self.table.keyed[node.state_key].rows(by, self.rows)
             return node.cell.read(columns, self.as_of)
-        return node.cell.read(self.table.columns.cells[self.rows, self.table.layout[node.state_key]], self.as_of)
+        return node.cell.read(self._cells[:, self.table.layout[node.state_key]], self.as_of)
+
+    @cached_property
+    def _cells(self) -> Floats:
+        return self.table.columns.cells[self.rows]
 
     def _of_member(self, node: Aggregate) -> Any:
         kept, cell = self.view.state.cells.get(node.state_key), node.cell
@@ -306,9 +311,11 @@ class Reading:
 
     def level(self, text: Any) -> Any:
         """Step of a career; NaN for words that name none."""
-        levels = np.array([level_of(each) for each in self._texts(text)], np.float64)
-        levels[levels < 0.0] = np.nan
-        return levels if len(levels) == len(self.rows) and isinstance(text, list | Coded) else levels[0]
+        if isinstance(text, Coded) and isinstance(text.codes, np.ndarray):
+            codes, where = np.unique(text.codes, return_inverse=True)
+            return _levels([self.table.text(text.vocabulary, code) for code in codes.tolist()])[where]
+        levels = _levels(self._texts(text))
+        return levels if isinstance(text, list) else levels[0]
 
     def place_in(self, text: Any, values: Sequence[str]) -> Floats:
         """Which of `values` each text is; NaN for none of them."""
@@ -424,3 +431,9 @@ def _times(times: Longs) -> Floats:
     found = times.astype(np.float64)
     found[times == 0] = np.nan
     return found
+
+
+def _levels(texts: Texts) -> Floats:
+    levels = np.array([level_of(each) for each in texts], np.float64)
+    levels[levels < 0.0] = np.nan
+    return levels

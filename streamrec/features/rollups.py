@@ -31,24 +31,34 @@ class Rollup:
     def __init__(self, cell: Cell, fields: tuple[str, ...]) -> None:
         self._cell = cell
         self._columns = [CODED.index(field.removeprefix("posting.")) for field in fields]
+        self._blank = cell.blank()
+        self._nothing: list[float] = cell.linear(np.array([self._blank], np.float64))[0].tolist()
         self._sums: dict[str, dict[int, list[float]]] = {}
 
-    def move(self, codes: tuple[int, ...], sign: int, rows: Rows) -> None:
-        """Add a job's columns (or with ``sign=-1`` take them away), by the texts of the key; `codes` are the job's."""
+    def change(self, codes: tuple[int, ...], before: Rows, after: Rows) -> None:
+        """A job with these codes has other columns now, by the texts of the key."""
         place = self._place(codes)
         if place is None:
             return
-        for text, columns in rows.items():
-            sums = self._sums.setdefault(text, {}).setdefault(place, [])
-            for index, part in enumerate(self._linear(columns)):
-                if index == len(sums):
-                    sums.append(0.0)
-                sums[index] += sign * part
+        for text in {**before, **after}:
+            if before.get(text) != after.get(text):
+                self._add(place, text, before.get(text, self._blank), after.get(text, self._blank))
+
+    def move(self, before: tuple[int, ...], after: tuple[int, ...], rows: Rows) -> None:
+        """A job has other codes now."""
+        self.change(before, rows, {})
+        self.change(after, {}, rows)
+
+    def _add(self, place: int, text: str, before: tuple[float, ...], after: tuple[float, ...]) -> None:
+        less, more = self._cell.linear(np.array([before, after], np.float64)).tolist()
+        sums = self._sums.setdefault(text, {}).setdefault(place, [0.0] * len(more))
+        for index, part in enumerate(more):
+            sums[index] += part - less[index]
 
     def read(self, text: str, codes: Ints, now: int) -> Floats:
         """Values for jobs with `codes`, int32 ``(n, 6)``, as of `now` (ms); 0 or NaN (as of nothing) where a field is missing."""
         sums = self._sums.get(text, {})
-        nothing = self._linear(self._cell.blank())
+        nothing = self._nothing
         if not self._columns:
             return np.broadcast_to(self._cell.read_linear(np.array([sums.get(0, nothing)]), now), len(codes))
         places = codes[:, self._columns[0]].astype(np.int64)
@@ -59,10 +69,6 @@ class Rollup:
         found, where = np.unique(np.where(known, places, 0), return_inverse=True)
         values = np.array([sums.get(place, nothing) if place else nothing for place in found.tolist()], np.float64)
         return self._cell.read_linear(values, now)[where]
-
-    def _linear(self, columns: tuple[float, ...]) -> list[float]:
-        parts: list[float] = self._cell.linear(np.array([columns], np.float64))[0].tolist()
-        return parts
 
     def _place(self, codes: tuple[int, ...]) -> int | None:
         place = 0

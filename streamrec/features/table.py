@@ -17,6 +17,7 @@ from streamrec.features.columns import (
     CODED,
     EXPIRES_AT,
     FIRST_AT,
+    LABELS,
     LAST_AT,
     NEVER,
     NEWEST,
@@ -87,7 +88,6 @@ class JobTable:
     """
 
     def __init__(self, capacity: int = 1024, plan: Plan = PLAN) -> None:
-        self._states = [each for each in plan.states.values() if each.aggregate.by.place == "job"]
         self.layout: dict[str, slice] = {}
         self.timed: dict[str, int] = {}
         self.keyed: dict[str, KeyedColumns] = {}
@@ -102,7 +102,8 @@ class JobTable:
         self._leaders = Leaders(self.columns)
         self._rows: dict[str, int] = {}
         self._removed: set[int] = set()
-        self._codes: dict[str, dict[str, int]] = {name: {} for name in (*CODED, "skill", "currency")}
+        self._codes: dict[str, dict[str, int]] = {name: {} for name in (*CODED, *LABELS, "skill")}
+        self._texts: dict[str, list[str | None]] = {name: [None] for name in self._codes}
 
     def __len__(self) -> int:
         """Rows in use, those of removed jobs included."""
@@ -161,7 +162,8 @@ class JobTable:
 
     def _lay_out(self, plan: Plan) -> tuple[float, ...]:
         blank: list[float] = []
-        for each in self._states:
+        states = [each for each in plan.states.values() if each.aggregate.by.place == "job"]
+        for each in states:
             aggregate, cell = each.aggregate, each.cell
             if each.ttl_ms is not None:
                 self.timed[each.key] = len(self.timed)
@@ -171,29 +173,30 @@ class JobTable:
                 self.layout[each.key] = slice(len(blank), len(blank) + cell.width)
                 blank.extend(cell.blank())
         self.rollups = {each: Rollup(each.cell, each.by.rolled) for each in plan.rollups}
+        self._placed = [(each.key, self.layout[each.key], each.cell.columns) for each in states if each.key in self.layout]
+        self._timed = [each for each in states if each.key in self.timed]
         self._blank = tuple(blank)
         self._leading = [self.layout[each.state_key].start for each in POPULARITY]
         return self._blank
 
     def _write_cells(self, row: int, state: JobState) -> list[float]:
         """What is kept of the job's aggregates, as numbers; those counted by the job alone are returned."""
-        columns, found = self.columns, list(self._blank)
+        columns, found, cells = self.columns, list(self._blank), state.cells
         before = [self._rows_of(row, each) for each in self.rollups]
-        for each in self._states:
-            kept, key = state.cells.get(each.key), each.key
-            if key in self.keyed:
-                self.keyed[key].write(row, kept)
-            elif kept is not None:
-                found[self.layout[key]] = each.cell.columns(kept)
-            if key in self.timed:
-                columns.cell_times[row, self.timed[key]] = (kept and each.last_at(kept)) or 0
+        for key, place, columns_of in self._placed:
+            kept = cells.get(key)
+            if kept is not None:
+                found[place] = columns_of(kept)
+        for key, keyed in self.keyed.items():
+            keyed.write(row, cells.get(key))
+        for each in self._timed:
+            kept = cells.get(each.key)
+            columns.cell_times[row, self.timed[each.key]] = (kept and each.last_at(kept)) or 0
         columns.cells[row] = found
-        codes = tuple(columns.codes[row].tolist()) if before else _NO_CODES
         for (aggregate, rollup), rows in zip(self.rollups.items(), before, strict=True):
             now = self._rows_of(row, aggregate)
             if now != rows:
-                rollup.move(codes, -1, rows)
-                rollup.move(codes, 1, now)
+                rollup.change(tuple(columns.codes[row].tolist()), rows, now)
         return found
 
     def _rows_of(self, row: int, aggregate: Aggregate) -> Mapping[str, tuple[float, ...]]:
@@ -232,9 +235,7 @@ class JobTable:
         if after != before:  # the row leaves its former groups
             self._leaders.written(row, before, tuple(columns.scores[row, : NEWEST + 1].tolist()))
             for aggregate, rollup in self.rollups.items():
-                rows = self._rows_of(row, aggregate)
-                rollup.move(before, -1, rows)
-                rollup.move(after, 1, rows)
+                rollup.move(before, after, self._rows_of(row, aggregate))
             columns.codes[row] = after
 
     def _write_offer(self, row: int, posting: JobPosting | None) -> None:
@@ -242,14 +243,17 @@ class JobTable:
         columns = self.columns
         pay = (None, None) if posting is None else (posting.salary_min, posting.salary_max)
         columns.pay[row] = [math.nan if each is None else each for each in pay]
-        columns.currency[row] = 0 if posting is None else self._encode("currency", posting.currency)
+        columns.labels[row] = [0 if posting is None else self._encode(name, getattr(posting, name)) for name in LABELS]
         skills = () if posting is None else posting.skills
         codes = list(dict.fromkeys(code for skill in skills if (code := self._encode("skill", skill))))[:SKILLS]
         columns.skills[row] = codes + [0] * (SKILLS - len(codes))
 
     def _encode(self, column: str, text: str | None) -> int:
-        key = _key(text)
-        return self._codes[column].setdefault(key, len(self._codes[column]) + 1) if key else 0
+        key, codes = _key(text), self._codes[column]
+        if key and key not in codes:
+            codes[key] = len(self._texts[column])
+            self._texts[column].append(key)
+        return codes.get(key, 0)
 
     # Columns, as arrays of length len(table).
 
@@ -327,7 +331,7 @@ class JobTable:
         return self.columns.codes[: len(self.ids), CODED.index(name)]
 
     def code(self, column: str, text: str | None) -> int:
-        """Code of `text` in one of `CODED`, as a ``skill`` or as a ``currency``.
+        """Code of `text` in one of `CODED` or `LABELS`, or as a ``skill``.
 
         0 for None, for blank text and for what no posting has said.
 
@@ -337,7 +341,7 @@ class JobTable:
 
     def text(self, column: str, code: int) -> str | None:
         """The text behind a code, as it is compared; None for 0."""
-        return next((text for text, known in self._codes[column].items() if known == code), None) if code else None
+        return self._texts[column][code]
 
     # Words of titles.
 
