@@ -151,7 +151,7 @@ _PROFILE: Final = (
     Feature(
         "pay",
         only_if(
-            same(posting.currency, profile.currency),
+            first_of(same(posting.currency, profile.currency), 1.0),  # else they are taken for the same
             clip(
                 log(
                     mean_of(only_between(posting.salary_min, *_SENSIBLE_PAY), only_between(posting.salary_max, *_SENSIBLE_PAY))

@@ -317,7 +317,8 @@ def _feed(state: State) -> Feed:
             if kept is None:
                 if sign < 0:
                     return
-                kept = cells[key] = fresh()
+                kept = fresh()
+                _put(cells, key, kept)
             fold(kept, at, None, sign)
 
         return plain
@@ -349,9 +350,19 @@ def _feed(state: State) -> Feed:
             fold(kept, at, given, sign)
         else:
             return
-        cells[key] = kept
+        _put(cells, key, kept)
 
     return feed
+
+
+def _put(cells: Cells, key: str, kept: Kept) -> None:
+    """Cells stand in the order of their keys, so that equal states are equal bytes, whatever came first."""
+    new = key not in cells
+    cells[key] = kept
+    if new and len(cells) > 1:
+        ordered = sorted(cells.items())
+        cells.clear()
+        cells.update(ordered)
 
 
 def joined(name: str, text: str) -> str:

@@ -67,7 +67,8 @@ class Rollup:
             known &= codes[:, column] > 0
             places = (places << _BITS) | codes[:, column]
         found, where = np.unique(np.where(known, places, 0), return_inverse=True)
-        values = np.array([sums.get(place, nothing) if place else nothing for place in found.tolist()], np.float64)
+        picked = [sums.get(place, nothing) if place else nothing for place in found.tolist()]
+        values = np.array(picked, np.float64).reshape(len(picked), len(nothing))
         return self._cell.read_linear(values, now)[where]
 
     def _place(self, codes: tuple[int, ...]) -> int | None:

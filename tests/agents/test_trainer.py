@@ -12,7 +12,7 @@ from streamrec.agents import trainer
 from streamrec.agents.ownership import Hold
 from streamrec.agents.trainer import TrainerAgent
 from streamrec.events import TrainingExample
-from streamrec.features.library import FEATURE_SET, FEATURES
+from streamrec.features.library import FEATURE_SET, feature_names
 from streamrec.models import snapshot as snapshots
 from streamrec.models.card import Card
 from streamrec.models.planted import planted_examples, planted_stream
@@ -25,7 +25,7 @@ def widened(example: TrainingExample, surface: str) -> TrainingExample:
     """The planted example with as many features as the shipped set has."""
     rows = len(example.job_ids)
     matrix = np.frombuffer(example.features, "<f4").reshape(rows, -1)
-    wide = np.zeros((rows, len(FEATURES)), "<f4")
+    wide = np.zeros((rows, len(feature_names())), "<f4")
     wide[:, : matrix.shape[1]] = matrix
     return msgspec.structs.replace(example, feature_set=FEATURE_SET, features=wide.tobytes(), surface=surface)
 

@@ -127,7 +127,7 @@ def make_world(seed: int, jobs: int = 60, members: int = 8, events: int = 600) -
         for effect in fold_member(world.members[member_id], event):
             entry = ActivityEntry(
                 offset=number, index=0, job_id=effect.job_id, occurred_at=effect.occurred_at, action=effect.action,
-                sign=effect.sign, first=effect.first, neighbours=effect.neighbours,
+                sign=effect.sign, first=effect.first, neighbours=effect.neighbours, said=effect.said,
             )  # fmt: skip
             fold_entry(world.jobs.setdefault(entry.job_id, JobState()), entry)
             fold_neighbours(world.neighbours.setdefault(entry.job_id, Neighbours()), entry)
