@@ -132,6 +132,11 @@ class Cell(ABC):
         """
         raise TypeError(f"{self} cannot be summed over keys: keep one cell for each group of keys instead")
 
+    def linear_of(self, columns: tuple[float, ...]) -> list[float]:
+        """`linear` of one key, as of `AS_OF_MS`."""
+        parts: list[float] = self.linear(np.array([columns], np.float64))[0].tolist()
+        return parts
+
     def read_linear(self, sums: Floats, now: int, as_of: int = AS_OF_MS) -> Floats:  # noqa: ARG002
         """Values of sums ``(n, m)`` of rows of `linear`, as of `now`: float64 ``(n,)``. Raises TypeError as `linear` does."""
         raise TypeError(f"{self} cannot be summed over keys: keep one cell for each group of keys instead")

@@ -133,6 +133,11 @@ class DecayedCount(Fading):
     def last_at(self, kept: Kept) -> int | None:
         return kept[1] if any(kept) else None
 
+    def linear_of(self, columns: tuple[float, ...]) -> list[float]:
+        self._check(AS_OF_MS)
+        score = columns[0] - AS_OF_MS / self.half_life_ms
+        return [0.0 if score < -_FARTHEST else math.exp2(min(score, _FARTHEST))]
+
     def linear(self, columns: Floats, as_of: int = AS_OF_MS) -> Floats:
         self._check(as_of)
         scores = columns - as_of / self.half_life_ms
