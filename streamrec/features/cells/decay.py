@@ -22,6 +22,7 @@ LONGEST_MS: Final = 3650 * DAY_MS
 _FARTHEST: Final = 800.0
 _ADDITIVE_MS: Final = 7 * DAY_MS
 _MOST_LOG2: Final = 60.0  # no count comes near, and values stay finite whatever is stored
+_MOST_SUM: Final = 1e60  # nor a sum of squares
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,8 @@ class Fading(Cell):
     def read_linear(self, sums: Floats, now: int, as_of: int = AS_OF_MS) -> Floats:
         self._check(as_of)
         halvings = min(max((as_of - now) / self.half_life_ms, -_FARTHEST), _FARTHEST)
-        return self.summary.read_linear(sums * math.exp2(halvings))
+        power = math.exp2(halvings)
+        return self.summary.read_linear(np.clip(sums, -_MOST_SUM / power, _MOST_SUM / power) * power)
 
     def _check(self, as_of: int) -> None:
         if as_of == AS_OF_MS and not self.additive:
