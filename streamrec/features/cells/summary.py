@@ -102,7 +102,7 @@ class Count(Summary):
     fades = True
 
     def ready(self, value: object) -> Any:  # noqa: ARG002
-        return 0.0
+        return 0
 
     def fresh(self) -> Parts:
         return [0]

@@ -113,7 +113,8 @@ class Top(Cell):
         return merged
 
     def columns(self, kept: Kept) -> tuple[float, ...]:
-        return (float(len(self.weights(kept, kept[0] or 0))),)
+        least = self._least(kept)
+        return (float(min(sum(weight >= least for weight in kept[2].values()), self.k)),)
 
     def last_at(self, kept: Kept) -> int | None:
         at: int | None = kept[0]
@@ -121,10 +122,12 @@ class Top(Cell):
 
     def weights(self, kept: Kept, now: int) -> dict[str, float]:
         """The best texts and their weights as of `now` (ms): the largest first, then by text."""
-        newest = max(kept[0] or 0, kept[1])
-        least = _LEAST * math.exp2((newest - kept[1]) / self.half_life_ms)
-        fading = math.exp2((kept[1] - max(newest, now)) / self.half_life_ms)
+        fading = math.exp2((kept[1] - max(kept[0] or 0, kept[1], now)) / self.half_life_ms)
+        least = self._least(kept)
         return {known: weight * fading for known, weight in self._best(kept[2]) if weight >= least}
+
+    def _least(self, kept: Kept) -> float:
+        return _LEAST * math.exp2((max(kept[0] or 0, kept[1]) - kept[1]) / self.half_life_ms)
 
     def _best(self, weights: dict[str, float]) -> list[tuple[str, float]]:
         return sorted(weights.items(), key=lambda entry: (-entry[1], entry[0]))[: self.k]

@@ -97,15 +97,10 @@ class Expected:
 
 def expected(cell: Cell, events: list[Event], now: int) -> Expected:
     """The value by definition, from raw events."""
-    if events:
-        now = max(now, max(event.at for event in events))
-    averaged = cell.aggregate in {
-        "mean",
-        "variance",
-    }  # as of any time the same: of the newest, where no weight vanishes
-    found = _in_window(
-        cell, events, max(event.at for event in events) if averaged and cell.window.kind == "decay" and events else now
-    )
+    newest = max((event.at for event in events), default=now)
+    now = max(now, newest)
+    fades = not (cell.window.kind == "decay" and cell.aggregate in {"mean", "variance"})  # the same at all times
+    found = _in_window(cell, events, now if fades else newest)
     weighted: list[tuple[float, Any]] = [(weight, value_of(cell, event)) for weight, event in found]
     weights, values = [weight for weight, _ in weighted], [value for _, value in weighted]
     name = cell.aggregate
@@ -113,7 +108,6 @@ def expected(cell: Cell, events: list[Event], now: int) -> Expected:
         total = math.fsum(weights)
         return Expected(total, 1e-9 * total + LEAST)
     if name == "top 64":
-        newest = max((event.at for event in events), default=0)
         by_text = Counter[str]()
         for weight, event in _in_window(cell, events, newest):
             by_text[event.text] += weight  # type: ignore[assignment]
