@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamrec.features.cells.always import Always
@@ -16,6 +16,7 @@ from tests.features.cells.oracle import CELLS, START, event_lists, value_of
 names = st.sampled_from(["r1|j1", "r1|j2", "r2|j1"])
 
 
+@settings(max_examples=40)
 @given(
     st.lists(event_lists, max_size=3),
     st.lists(names, min_size=3, max_size=3, unique=True),
