@@ -88,7 +88,7 @@ class Cell(ABC):
 
     @abstractmethod
     def merge(self, one: Kept, other: Kept) -> Kept:
-        """What both parts of a stream give together, as a new value that shares nothing with them."""
+        """What both parts of a stream give together, as a new value: folding into it changes neither part."""
 
     @abstractmethod
     def columns(self, kept: Kept) -> tuple[float, ...]:
