@@ -12,7 +12,8 @@ Rules, for all cells
 * *Events after now*: a `now` before the newest event reads as that event's time: the future has happened. A decayed count
   differs, since its one column orders keys: see `decay.DecayedCount`.
 * *Values* that cannot be used (of another type, NaN, infinite, or beyond 1e18) are passed over, with their time: see `values`.
-* *Taking back* is for events that were folded into the same kept before.
+* *Taking back* is for events that were folded into the same kept before; sums and means are back up to the rounding of what was
+  taken, and exactly where nothing is left.
 """
 
 from abc import ABC, abstractmethod

@@ -143,8 +143,8 @@ class DecayedCount(Fading):
 
     def linear(self, columns: Floats, as_of: int = AS_OF_MS) -> Floats:
         self._check(as_of)
-        scores = columns - as_of / self.half_life_ms
-        return np.where(scores < -_FARTHEST, 0.0, np.exp2(np.clip(scores, -_FARTHEST, _FARTHEST)))
+        powers: Floats = np.exp2(np.minimum(columns - as_of / self.half_life_ms, _FARTHEST))
+        return powers
 
 
 @dataclass(frozen=True)
@@ -231,6 +231,5 @@ class Decay(Fading):
     def linear(self, columns: Floats, as_of: int = AS_OF_MS) -> Floats:
         self._check(as_of)
         halvings = (columns[:, -1:] - as_of) / self.half_life_ms
-        powers = np.where(halvings < -_FARTHEST, 0.0, np.exp2(np.clip(halvings, -_FARTHEST, _FARTHEST)))
-        summed: Floats = self.of.linear(columns[:, :-1]) * powers
+        summed: Floats = self.of.linear(columns[:, :-1]) * np.exp2(np.minimum(halvings, _FARTHEST))
         return summed

@@ -12,7 +12,7 @@ from streamrec.features import windows
 from streamrec.features.cells.base import AS_OF_MS
 from streamrec.features.cells.decay import Decay, DecayedCount
 from streamrec.features.cells.make import make
-from streamrec.features.cells.summary import Least, Total, Variance
+from streamrec.features.cells.summary import Least, Mean, Total, Variance
 from streamrec.features.cells.window import decay
 from streamrec.features.state import Decayed
 from tests.features.cells.oracle import DAY, HOUR, MINUTE, START
@@ -70,6 +70,24 @@ def test_a_large_mean_leaves_the_variance_its_digits() -> None:
     for late in range(50):
         cell.fold(kept, START + late, 1e9 + late % 2)
     assert cell.read(np.array([cell.columns(kept)]), START).item() == pytest.approx(0.25, rel=1e-6)
+
+
+@pytest.mark.parametrize("of", [Mean(), Variance()])
+@given(
+    st.lists(st.tuples(st.integers(START - 4 * HOUR, START), st.floats(-100.0, 100.0)), min_size=2, max_size=12),
+    st.data(),
+)
+def test_what_is_taken_back_within_some_half_lives_leaves_the_rest(of, events, data):  # type: ignore[no-untyped-def]
+    """After many half-lives what was older than the event taken back is lost in its rounding."""
+    cell, extra = Decay(HOUR, of), data.draw(st.integers(1, len(events) - 1))
+    kept, rest = cell.fresh(), cell.fresh()
+    for at, value in events:
+        cell.fold(kept, at, value)
+    for at, value in data.draw(st.permutations(events[:extra])):
+        cell.fold(kept, at, value, sign=-1)
+    for at, value in events[extra:]:
+        cell.fold(rest, at, value)
+    assert cell.columns(kept)[0] == pytest.approx(cell.columns(rest)[0], rel=1e-9, abs=1e-8)
 
 
 @pytest.mark.parametrize("half_life", ["4m", "3651d"])
