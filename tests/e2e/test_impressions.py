@@ -116,7 +116,7 @@ def test_each_tracked_answer_makes_one_record_that_reproduces_it(fed: Any) -> No
         answer = answers[made.request_id]
         assert (made.member_id, made.workflow, made.feature_set) == (
             answer["member_id"],
-            "default/1",
+            "jobs@1",
             scorer.feature_set,
         )
         assert made.surface == ("home" if made.request_id.endswith("first") else None)
