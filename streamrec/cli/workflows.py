@@ -96,7 +96,11 @@ def _rows(described: Description, settings: Settings) -> list[tuple[str, str, st
     rows += [("filter", each.name, each.description) for each in described.filters]
     rows += [
         ("features", described.feature_set, f"of up to {limits.candidates} candidates"),
-        ("model", described.model or "none", "orders them" if described.model else "the sources' ranks order them, by weight"),
+        (
+            "model",
+            described.model or "none",
+            "orders them" if described.model else "the sources' ranks order them, by weight",
+        ),
     ]
     rows += [("re-ranker", name, "") for name in described.rerankers]
     rows += [("list", "length", length)]

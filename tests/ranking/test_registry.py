@@ -49,7 +49,7 @@ def test_the_same_name_and_version_twice_is_refused() -> None:
 
 @pytest.mark.parametrize("reason", ["no_model", "budget"])
 def test_a_fallback_that_does_not_exist_is_refused_where_it_is_declared(reason: str) -> None:
-    lean = leaning("a", **{reason: "popular"})
+    lean = leaning("a", no_model="popular") if reason == "no_model" else leaning("a", budget="popular")
     with pytest.raises(
         WorkflowError, match=f"its fallback for {reason} does not exist; there is no workflow 'popular'"
     ) as caught:

@@ -4,7 +4,7 @@ import inspect
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 import pytest
@@ -129,7 +129,7 @@ def test_the_error_names_the_line_that_declares() -> None:
         (whole, "# here the workflow begins"), (of_a_source, "# misspelt"), (of_a_reranker, "# no such column"),
         (of_a_share, "# too much"),
     ):  # fmt: skip
-        place = refused(cast(Callable[[], object], make))
+        place = refused(make)
         assert place.endswith(f"{file}:{line_of(mark)}"), inspect.getsource(make)
     assert declare().declared_at.endswith(f"{file}:{line_of('return Workflow(**(declared')}")
 
