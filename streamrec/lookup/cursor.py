@@ -43,8 +43,9 @@ def max_length(jobs: int, workflow: str | None = None) -> int:
     return -(-(_HEAD + (0 if workflow is None else 1 + len(workflow)) + HASH_BYTES * jobs) * 4 // 3)
 
 
-def _fingerprint(question: tuple[object, ...]) -> bytes:
-    return blake2b(repr(question).encode("utf-8", "surrogatepass"), digest_size=_FINGERPRINT_BYTES).digest()
+def _fingerprint(question: tuple[object, ...], workflow: str | None) -> bytes:
+    asked = question if workflow is None else (*question, workflow)
+    return blake2b(repr(asked).encode("utf-8", "surrogatepass"), digest_size=_FINGERPRINT_BYTES).digest()
 
 
 def encode(question: tuple[object, ...], shown: Iterable[bytes], workflow: str | None = None) -> str:
@@ -58,7 +59,7 @@ def encode(question: tuple[object, ...], shown: Iterable[bytes], workflow: str |
     >>> decode(text, ("m1", None), limit=10) == {job_hash("j1"): None}
     True
     """
-    fingerprint = _fingerprint((*question, workflow) if workflow else question)
+    fingerprint = _fingerprint(question, workflow)
     if workflow is None:
         return to_base64(bytes([VERSION]) + fingerprint + b"".join(shown))
     name = workflow.encode()
@@ -109,9 +110,7 @@ def decode(text: str, question: tuple[object, ...], limit: int, workflow: str | 
         raise InvalidCursorError("this is not a cursor that this service gave out") from error
     if len(value) <= _HEAD or value[0] not in (VERSION, NAMED_VERSION):
         raise InvalidCursorError("this is not a cursor that this service gave out")
-    if value[0] != (VERSION if workflow is None else NAMED_VERSION) or value[1:_HEAD] != _fingerprint(
-        (*question, workflow) if workflow else question
-    ):
+    if value[1:_HEAD] != _fingerprint(question, workflow):
         raise InvalidCursorError(
             "the cursor belongs to another member, to other filters or to another workflow; ask for the first page again"
         )
