@@ -40,6 +40,13 @@ class _Asked(NamedTuple):
     gate: Callable[[Workflow], Gate]
 
 
+class _Instead(NamedTuple):
+    """Another workflow must answer, for a reason that `degraded` will tell."""
+
+    reason: str
+    workflow: Workflow
+
+
 def rank(
     workflow: Workflow,
     state: MemberState,
@@ -110,23 +117,23 @@ def rank(
         )  # fmt: skip
 
     asked, degraded = _Asked(view, table, scorer, now, size, gate), None
-    while isinstance(listed := _run(workflow, asked, watch, among), str):
-        degraded = degraded or listed
-        workflow = among.fallback(workflow, listed) or workflow  # never the latter: it answers itself
+    while isinstance(listed := _run(workflow, asked, watch, among), _Instead):  # ends: fallbacks never lead in a circle
+        degraded = degraded or listed.reason
+        workflow = listed.workflow
         watch = Watch(workflow.budget, elapsed_ms)
     listed.member_version, listed.network_version, listed.ranked_at = state.version, network.version, now
     listed.degraded = degraded or listed.degraded
     return listed
 
 
-def _run(workflow: Workflow, asked: _Asked, watch: Watch, among: Workflows) -> RankedList | str:
-    """The list by one workflow, or the reason why another must answer."""
+def _run(workflow: Workflow, asked: _Asked, watch: Watch, among: Workflows) -> RankedList | _Instead:
+    """The list by one workflow, or which other must answer, and why."""
     view, table, now = asked.view, asked.table, asked.now
     scorer, degraded = _usable(workflow, asked.scorer), None
     if workflow.model is not None and scorer is None:
         degraded = NO_MODEL
-        if among.fallback(workflow, NO_MODEL) is not None:
-            return NO_MODEL
+        if (other := among.fallback(workflow, NO_MODEL)) is not None:
+            return _Instead(NO_MODEL, other)
     size = min(asked.size, workflow.limits.length or asked.size)
     found = gather(view, table, asked.gate(workflow), now, size, workflow.sources)
     found = found.most(max(size, workflow.limits.candidates), table)
@@ -136,8 +143,8 @@ def _run(workflow: Workflow, asked: _Asked, watch: Watch, among: Workflows) -> R
         if not (late := watch.over("candidates")):
             values = matrix(view, table, found.rows, now)
             late = watch.over("features")
-        if late and among.fallback(workflow, BUDGET) is not None:
-            return BUDGET
+        if late and (other := among.fallback(workflow, BUDGET)) is not None:
+            return _Instead(BUDGET, other)
         if late:
             degraded = BUDGET
         elif values is not None:

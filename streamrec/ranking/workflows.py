@@ -1,6 +1,7 @@
 """The shipped workflows. Declarations only: `workflow` says what they mean and checks them.
 
-A workflow is never changed once it has served, since impressions name it: a change is a new version beside the old one.
+A workflow is never changed once it has served, since impressions name it: a change is a new version beside the old one, and
+`tests/golden/workflows` holds each of them to it.
 """
 
 from typing import Final
