@@ -1,4 +1,4 @@
-"""Decayed cells beside the fading sums of `features.windows`, and what decay alone has."""
+"""What decayed cells have besides what all cells have."""
 
 import math
 from random import Random
@@ -8,27 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamrec.features import windows
 from streamrec.features.cells.base import AS_OF_MS
 from streamrec.features.cells.decay import Decay, DecayedCount
 from streamrec.features.cells.make import make
 from streamrec.features.cells.summary import Least, Mean, Total, Variance
 from streamrec.features.cells.window import decay
-from streamrec.features.state import Decayed
 from tests.features.cells.oracle import DAY, HOUR, MINUTE, START
 
 times = st.lists(st.integers(START - 30 * DAY, START), min_size=1, max_size=30)
-
-
-@given(times, st.sampled_from([HOUR, DAY, 30 * DAY]))
-def test_a_count_is_the_fading_sum_to_the_last_bit(ats: list[int], half_life_ms: int) -> None:
-    cell, decayed = DecayedCount(half_life_ms), Decayed()
-    kept = cell.fresh()
-    for at in ats:
-        cell.fold(kept, at)
-        windows.add(decayed, 1.0, at, half_life_ms)
-    assert kept[:2] == [decayed.value, decayed.at]
-    assert cell.columns(kept) == (windows.log2_score(decayed, half_life_ms),)
 
 
 @given(times, times, st.integers(0, 300 * DAY))
