@@ -1,8 +1,9 @@
 """What is kept of a member and of a job: packed into one value an entity, since one MGET of packed values is cheapest.
 
 A packed value is one version byte and the MessagePack of the struct as an array. New fields are appended with a
-default, so that a value is readable one version back and forward; so are aggregates, since each stands under the name of what
-it means, and names that nobody knows are carried along. Another format is read by the versions after it only; ``tests/golden`` keeps the bytes of every version.
+default, so that a value is readable one version back and forward; so are aggregates, since each stands under the name of
+what it means, and names that nobody knows are carried along. Another format is read by the versions after it only;
+``tests/golden`` keeps the bytes of every version.
 
 State is a function of the records that its owner consumed, and of nothing else: a member's state never holds what was
 read from a posting, so that it does not matter which of the two arrived first (text and place of the recent jobs are

@@ -364,7 +364,8 @@ def test_the_order_of_the_set_is_what_it_was() -> None:
     assert list(library.feature_names()) == [
         "popularity_hour", "popularity_day", "popularity_days", "job_views", "job_likes", "job_saves",
         "job_applications", "job_dismissals", "save_rate", "apply_rate", "company_popularity",
-        "region_popularity", "function_popularity", "job_trend", "region_interest", "industry_interest", "posting_age", "job_idle", "covisit", "covisit_rank",
+        "region_popularity", "function_popularity", "job_trend", "region_interest", "industry_interest",
+        "posting_age", "job_idle", "covisit", "covisit_rank",
         "title_overlap", "last_title_overlap", "company_share", "region_share", "function_share",
         "desired_overlap", "desired_coverage", "same_city", "same_region", "same_company", "same_function",
         "same_industry", "remote_match", "followed_company", "skill_overlap", "level_gap", "pay",
