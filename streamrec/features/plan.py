@@ -268,7 +268,7 @@ class Plan:
             return None
         found = {name: value for name in needs.event if (value := getattr(event, name)) is not None}
         if "member_id" in found:  # the owners of jobs need not know who it was
-            found["member_id"] = blake2b(event.member_id.encode(), digest_size=8).hexdigest()
+            found["member_id"] = blake2b(event.member_id.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
         if profile is not None:
             found.update(
                 {f"profile.{name}": value for name in needs.profile if (value := getattr(profile, name)) is not None}
