@@ -218,7 +218,7 @@ def test_sources_are_the_fields_that_are_read() -> None:
 
 def test_what_cannot_be_is_refused(refused: Callable[..., None]) -> None:
     refused(
-        lambda: mean(views, by=job),
+        lambda: mean(views, by=job),  # type: ignore[arg-type]
         "mean of views, which is a stream", "name a field that is a number: mean(views.dwell_ms, …)",
     )  # fmt: skip
     refused(
@@ -230,8 +230,10 @@ def test_what_cannot_be_is_refused(refused: Callable[..., None]) -> None:
         "distinct of views.position, which is no text", "name a text of the event: distinct(views.surface, …)",
     )  # fmt: skip
     refused(
-        lambda: count(views.dwell_ms, by=job), "count of views.dwell_ms", "count counts events: use count(views, …)"
-    )  # type: ignore[arg-type]
+        lambda: count(views.dwell_ms, by=job),
+        "count of views.dwell_ms",
+        "count counts events: use count(views, …)",  # type: ignore[arg-type]
+    )
     stream = "name a stream, such as views, or a field of its events: count(views.dwell_ms, …)"
     refused(lambda: count(posting.title, by=job), "count of posting.title, which is no stream of events", stream)  # type: ignore[arg-type]
     refused(lambda: count("views", by=job), "count of 'views', which is no stream of events", stream)  # type: ignore[arg-type]

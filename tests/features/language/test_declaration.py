@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from streamrec.features import library
-from streamrec.features.language import Feature, always, count, job, log1p, posting, rate, saves, views
+from streamrec.features.language import Expression, Feature, always, count, job, log1p, posting, rate, saves, views
 from streamrec.features.language.declaration import Site
 
 
 def test_a_site_is_the_line_outside_of_the_language() -> None:
-    made = [
+    made: list[Expression | Feature] = [
         posting.title,
         count(views, by=job),
         log1p(posting.salary_min),

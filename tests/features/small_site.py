@@ -131,19 +131,8 @@ class Small:
         return {name: column.tolist() for name, column in zip(reader.columns, whole.T, strict=True)}
 
 
-@pytest.fixture(name="small")
-def _small() -> type[Small]:
-    return Small
-
-
-def refused(declare: Callable[[], object], problem: str, remedy: str) -> None:
+def refused(declare: Callable[[], object], problem: str, remedy: str, line: int | None = None) -> None:
     with pytest.raises(DeclarationError) as caught:
         declare()
-    at = f"{Path(declare.__code__.co_filename).name}:{declare.__code__.co_firstlineno}"
+    at = f"{Path(declare.__code__.co_filename).name}:{line or declare.__code__.co_firstlineno}"
     assert str(caught.value) == f"{at}: {problem}; {remedy}"
-
-
-@pytest.fixture(name="refused")
-def _refused() -> Callable[[Callable[[], object], str, str], None]:
-    """Checks that a declaration, a lambda of one line, is refused with its line, the problem and the remedy."""
-    return refused
