@@ -133,7 +133,7 @@ class Coded(Texts):
         return codes.tolist(), where
 
     def equal(self, text: str) -> Numbers:
-        found: Floats = (self.codes == (self.table.code(self.column, text) or -1)) + self.gaps  # -1: like no job
+        found: Floats = (self.codes == self.table.code(self.column, text)) + self.gaps
         return found
 
     def among(self, texts: Set[str]) -> Numbers:

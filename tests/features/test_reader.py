@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from streamrec.features.language import (
+    Aggregate,
     Feature,
     bucketise,
     company,
@@ -55,10 +56,14 @@ def test_defaults_are_those_of_each_feature(small: Any) -> None:
 def test_every_expression_is_computed_once(small: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     seen, ours = count(views, by=job), count(views, by=company)
     site = small(a=seen + ours, b=seen * ours, c=log1p(seen + ours), d=log1p(seen), e=1 - (seen + ours))
-    asked = []
-    monkeypatch.setattr(
-        Reading, "aggregate", lambda self, node, of=Reading.aggregate: asked.append(node) or of(self, node)
-    )
+    asked: list[Aggregate] = []
+    of = Reading.aggregate
+
+    def counted(self: Reading, node: Aggregate) -> Any:
+        asked.append(node)
+        return of(self, node)
+
+    monkeypatch.setattr(Reading, "aggregate", counted)
     site.post("a", company="Acme")
     site.view("a", T)
     reading = site.reading([0])

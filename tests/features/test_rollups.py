@@ -42,7 +42,8 @@ texts = st.dictionaries(st.sampled_from(["", "md"]), events, max_size=2)
 def test_what_is_added_up_is_the_sum_of_what_there_is(fields: Any, aggregate: str, window: Any, steps: Any) -> None:
     cell = make(aggregate, window)
     small_codes = [(row, tuple(min(code, 999) for code in of), kept) for row, of, kept in steps]
-    rollup, jobs = Rollup(cell, fields), {row: ((0,) * 6, {}) for row in range(4)}
+    rollup = Rollup(cell, fields)
+    jobs: dict[int, Any] = {row: ((0,) * 6, {}) for row in range(4)}
     for row, new, said in small_codes if fields == KEYS[1] else steps:  # of one field codes are small and dense
         before, kept_before = jobs[row]
         kept: dict[str, tuple[float, ...]] = {}
