@@ -134,6 +134,10 @@ class Plan:
             self.members(wanted)
         self._compile()
 
+    def __reduce__(self) -> tuple[type["Plan"], tuple[tuple[Feature, ...], tuple[FeatureSet, ...]]]:
+        """Pickled as what was declared: another process compiles it for itself."""
+        return Plan, (tuple(self._declared.values()), self.sets)
+
     # Which features.
 
     def find(self, name: str) -> Feature:

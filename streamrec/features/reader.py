@@ -1,7 +1,7 @@
 """The vectorised reader: the features of a set, for n jobs beside one member, as one matrix."""
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain
+from itertools import accumulate, chain
 from typing import Any, Final
 
 import numpy as np
@@ -57,14 +57,12 @@ class Reader:
         logs = [each for each in features if _logs(each)]
         categories = [each for each in features if each.expression.type is Type.CATEGORY]
         others = [each for each in features if not _logs(each) and each.expression.type is not Type.CATEGORY]
-        self._logs, self._widths = len(logs), [len(each.columns) for each in categories]
-        inner = (
-            each.expression.inputs[0] if _logs(each) else each.expression for each in (*logs, *others, *categories)
-        )
-        self._outputs = [self._place(expression, places) for expression in inner]
-        # Columns are computed in this order, and then put in that of the features.
-        order = list(chain.from_iterable(each.columns for each in (*logs, *others, *categories)))
-        self._order = np.array([order.index(name) for name in self.columns], np.intp)
+        starts = dict(zip(features, accumulate((len(each.columns) for each in features), initial=0), strict=False))
+        self._logs = [(starts[each], self._place(each.expression.inputs[0], places)) for each in logs]
+        self._others = [(starts[each], self._place(each.expression, places)) for each in others]
+        self._categories = [
+            (starts[each], len(each.columns), self._place(each.expression, places)) for each in categories
+        ]
         self._defaults = np.array([each.default for each in features for _ in each.columns], np.float32)
 
     def _place(self, expression: Expression, places: dict[Expression, int]) -> int:
@@ -93,18 +91,18 @@ class Reader:
             values.extend(reading.decayed_of_member(self._of_member))
         for read, inputs in self._steps:
             values.append(read(reading, *[values[place] for place in inputs]))
-        found = np.empty((len(self.columns), len(reading.rows)))
-        numbers = len(self._outputs) - len(self._widths)
-        for at, place in enumerate(self._outputs[:numbers]):
-            found[at] = values[place]
-        at = numbers
-        for width, place in zip(self._widths, self._outputs[numbers:], strict=True):
-            found[at : at + width] = np.arange(width)[:, None] == values[place]
-            at += width
-        logs = found[: self._logs]
+        # Fresh memory costs more than all the arithmetic, so there is no second matrix: values go where they belong.
+        result = np.empty((len(reading.rows), len(self.columns)), np.float32)
+        for column, place in self._others:
+            result[:, column] = values[place]
+        for first, width, place in self._categories:
+            result[:, first : first + width] = np.arange(width) == np.reshape(values[place], (-1, 1))
+        logs = np.empty((len(self._logs), len(reading.rows)))
+        for row, (_, place) in zip(logs, self._logs, strict=True):
+            row[:] = values[place]
         np.log1p(np.maximum(logs, 0.0, out=logs), out=logs)
-        np.clip(found, -_LARGEST, _LARGEST, out=found)
-        result = found.T[:, self._order].astype(np.float32, order="C")
+        result[:, [column for column, _ in self._logs]] = logs.T
+        np.clip(result, -_LARGEST, _LARGEST, out=result)
         missing = np.isnan(result)
         if missing.any():
             np.copyto(result, self._defaults, where=missing)

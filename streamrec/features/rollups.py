@@ -30,7 +30,7 @@ class Rollup:
         self._cell = cell
         self._columns = [CODED.index(field.removeprefix("posting.")) for field in fields]
         self._blank = cell.blank()
-        self._nothing: list[float] = cell.linear(np.array([self._blank], np.float64))[0].tolist()
+        self._nothing = cell.linear_of(self._blank)
         # By text and place: how many jobs there are, then the sums. Where there is none, nothing is left, not even rounding.
         self._sums: dict[str, dict[Place, list[float]]] = {}
         self._by_code: Floats = np.array([self._nothing])  # the sums of one field without another text, which most are
@@ -50,7 +50,7 @@ class Rollup:
         self.change(after, {}, rows)
 
     def _add(self, place: Place, text: str, before: tuple[float, ...], after: tuple[float, ...]) -> None:
-        less, more = self._cell.linear(np.array([before, after], np.float64)).tolist()
+        less, more = self._cell.linear_of(before), self._cell.linear_of(after)
         places = self._sums.setdefault(text, {})
         sums = places.setdefault(place, [0, *self._nothing])
         sums[0] += any(more) - any(less)

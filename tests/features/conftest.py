@@ -118,6 +118,9 @@ def make_world(seed: int, jobs: int = 60, members: int = 8, events: int = 600) -
         if random.random() < 0.85:
             job_id = f"j{number}"
             fold_posting(world.jobs.setdefault(job_id, JobState()), some_posting(random, job_id, now))
+    for member_id, member in world.members.items():
+        if random.random() < 0.5:  # others say who they are only after all that they did
+            fold_member(member, _profile(random, member_id))
     for number in range(events):
         member_id = f"m{random.randrange(members - 1)}"  # the last one does nothing
         kind: type[JobEvent] = random.choices(

@@ -15,6 +15,7 @@ from streamrec.events import Action, JobPosting, MemberProfile
 from streamrec.features import library
 from streamrec.features.fold import NEIGHBOUR_HALF_LIFE_MS
 from streamrec.features.language import Aggregate
+from streamrec.features.language.feature import walk
 from streamrec.features.library import JOB_COUNTS, MEMBER_COUNTS, POPULARITY
 from streamrec.features.matrix import matrix
 from streamrec.features.reading import Reading
@@ -23,7 +24,7 @@ from streamrec.features.state import JobState, MemberState, Neighbours, Recent
 from streamrec.features.table import JobTable
 from streamrec.features.text import tokens
 from streamrec.features.view import MemberView, sources
-from streamrec.features.windows import DAY_MS
+from streamrec.features.windows import DAY_MS, HOUR_MS
 
 LONG_AGO = math.log1p(30 * 24 * 60)
 STRENGTH: dict[int, float] = {Action.VIEW: 1.0, Action.LIKE: 2.0, Action.SAVE: 3.0, Action.APPLY: 5.0}
@@ -154,6 +155,22 @@ class Slow:
         kept = [job.cells.get(POPULARITY[2].state_key, (0.0, 0, 0)) for job in jobs]
         return math.log1p(sum(max(0.0, value) * 2.0 ** ((at - self.now) / (10 * DAY_MS)) for value, at, _ in kept))
 
+    def interest(self, name: str, job: JobState, text: str, half_life_days: int, now: int) -> float:
+        [aggregate] = (part for part in walk(library.PLAN.find(name).expression) if isinstance(part, Aggregate))
+        _, (value, at, _) = job.cells.get(aggregate.state_key, [{}])[0].get(text, (0, (0.0, 0, 0)))
+        return float(value * 2.0 ** ((at - now) / (half_life_days * DAY_MS))) if text else 0.0
+
+    def industry_interest(self, job_id: str) -> float:
+        function, industry = self.text(job_id, "function"), key(self.profile.industry)
+        jobs = [job for j, job in self.world.jobs.items() if function and self.text(j, "function") == function]
+        return sum(self.interest("industry_interest", job, industry, 30, self.now) for job in jobs)
+
+    def burst(self) -> float:
+        [aggregate] = (part for part in walk(library.PLAN.find("member_burst").expression) if isinstance(part, Aggregate))
+        quarter = self.now // (HOUR_MS // 4)
+        panes = self.state.cells.get(aggregate.state_key, [None, []])[1]
+        return float(sum(parts[0] for pane, parts in panes if pane >= quarter - 4))
+
     def desired_coverage(self, job_id: str) -> float:
         words, best = set(self.words(job_id)), 0.0
         for title in self.profile.desired_titles:
@@ -215,6 +232,11 @@ class Slow:
             "company_popularity": self.company_popularity(job_id),
             "region_popularity": self.beside(job_id, "region"),
             "function_popularity": self.beside(job_id, "function"),
+            "job_trend": math.log((popularity[0] + 1.0) / (popularity[1] / 24.0 + 1.0)),
+            "region_interest": math.log1p(
+                self.interest("region_interest", job, key(self.profile.region), 10, max(self.now, job.last_at))
+            ),
+            "industry_interest": math.log1p(self.industry_interest(job_id)),
             "posting_age": self.minutes((posting.posted_at if posting else None) or job.first_at),
             "job_idle": self.minutes(job.last_at),
             "covisit": math.log1p(self.covisits.get(job_id, 0.0)),
@@ -243,6 +265,9 @@ class Slow:
             "member_views": math.log1p(mine[Action.VIEW]),
             "member_interest": math.log1p(mine[Action.LIKE] + mine[Action.SAVE]),
             "member_applications": math.log1p(mine[Action.APPLY]),
+            "member_burst": math.log1p(self.burst()),
+            "member_save_rate": (mine[Action.SAVE] + 1.0) / (max(mine[Action.VIEW], mine[Action.SAVE]) + 20.0),
+            "member_apply_rate": (mine[Action.APPLY] + 0.4) / (max(mine[Action.VIEW], mine[Action.APPLY]) + 20.0),
         }
 
 
@@ -341,12 +366,12 @@ def test_the_order_of_the_set_is_what_it_was() -> None:
     assert list(library.feature_names()) == [
         "popularity_hour", "popularity_day", "popularity_days", "job_views", "job_likes", "job_saves",
         "job_applications", "job_dismissals", "save_rate", "apply_rate", "company_popularity",
-        "region_popularity", "function_popularity", "posting_age", "job_idle", "covisit", "covisit_rank",
+        "region_popularity", "function_popularity", "job_trend", "region_interest", "industry_interest", "posting_age", "job_idle", "covisit", "covisit_rank",
         "title_overlap", "last_title_overlap", "company_share", "region_share", "function_share",
         "desired_overlap", "desired_coverage", "same_city", "same_region", "same_company", "same_function",
         "same_industry", "remote_match", "followed_company", "skill_overlap", "level_gap", "pay",
         "network_views", "network_likes", "network_applications", "network_at_company", "member_idle",
-        "member_views", "member_interest", "member_applications",
+        "member_views", "member_interest", "member_applications", "member_burst", "member_save_rate", "member_apply_rate",
     ]  # fmt: skip
 
 

@@ -12,7 +12,8 @@ Rules, for all cells
 * *Events after now*: a `now` before the newest event reads as that event's time: the future has happened. A decayed count
   differs, since its one column orders keys: see `decay.DecayedCount`.
 * *Values* that cannot be used (of another type, NaN, infinite, or beyond 1e18) are passed over, with their time: see `values`.
-* *Taking back* is for events that were folded into the same kept before.
+* *Taking back* is for events that were folded into the same kept before; sums and means are back up to the rounding of what was
+  taken, and exactly where nothing is left.
 """
 
 from abc import ABC, abstractmethod
@@ -89,7 +90,7 @@ class Cell(ABC):
 
     @abstractmethod
     def merge(self, one: Kept, other: Kept) -> Kept:
-        """What both parts of a stream give together, as a new value that shares nothing with them."""
+        """What both parts of a stream give together, as a new value: folding into it changes neither part."""
 
     @abstractmethod
     def columns(self, kept: Kept) -> tuple[float, ...]:
@@ -134,6 +135,11 @@ class Cell(ABC):
             The cell is not `additive`.
         """
         raise TypeError(f"{self} cannot be summed over keys: keep one cell for each group of keys instead")
+
+    def linear_of(self, columns: tuple[float, ...]) -> list[float]:
+        """`linear` of one key, as of `AS_OF_MS`."""
+        parts: list[float] = self.linear(np.array([columns], np.float64))[0].tolist()
+        return parts
 
     def read_linear(self, sums: Floats, now: int, as_of: int = AS_OF_MS) -> Floats:  # noqa: ARG002
         """Values of sums ``(n, m)`` of rows of `linear`, as of `now`: float64 ``(n,)``. Raises TypeError as `linear` does."""
