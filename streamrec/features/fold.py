@@ -168,7 +168,6 @@ def _strongest(state: MemberState, job_id: str) -> Action:
 
 def _fold_action(state: MemberState, event: JobEvent, plan: Plan) -> list[Effect]:
     action, job_id, at = ACTION_OF[type(event)], event.job_id, event.occurred_at
-    said = plan.travels(event, state.profile)
     _touch_time(state, at)
     jobs = _set_of(state, action)
     if (isinstance(event, JobSave) and not event.saved) or (isinstance(event, JobLike) and not event.liked):
@@ -177,7 +176,8 @@ def _fold_action(state: MemberState, event: JobEvent, plan: Plan) -> list[Effect
             return []
         plan.fold_member(state.cells, event, since, -1)
         _note(state, job_id)
-        return [Effect(job_id, action, -1, False, (), since, said)]
+        return [Effect(job_id, action, -1, False, (), since)]  # what says how it was done is not taken back
+    said = plan.travels(event, state.profile)
     plan.fold_member(state.cells, event, at)
     if action is Action.DISMISS:
         _put(jobs, job_id, at)

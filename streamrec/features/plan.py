@@ -6,73 +6,25 @@ of a job needs, and no others. *Steps*: every distinct expression once, inputs f
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, replace
 from difflib import get_close_matches
 from hashlib import blake2b
 from itertools import chain
 from typing import Any, Final
 
-import msgspec
-
 from streamrec.events import Connection, JobEvent, MemberProfile
-from streamrec.features.cells.base import Cell, Kept
-from streamrec.features.cells.keyed import Keyed
+from streamrec.features.feeds import Cells, Feed, State, feed_of, needs
 from streamrec.features.language.aggregates import Aggregate
 from streamrec.features.language.calculation import first_of
 from streamrec.features.language.declaration import DeclarationError
 from streamrec.features.language.expression import Constant, Expression
 from streamrec.features.language.feature import Feature, FeatureSet, walk
-from streamrec.features.language.keys import joined
 from streamrec.features.language.reference import Reference
-from streamrec.features.language.streams import ACTION_OF, Condition
+from streamrec.features.language.streams import ACTION_OF
 from streamrec.features.language.types import Type
-from streamrec.features.texts import text_of
-
-Cells = dict[str, Kept]
-Feed = Callable[[Cells, Mapping[str, Any], int, int], None]  # cells, fields, time, sign
 
 _NOTHING: Final[dict[str, Any]] = {}
-
-
-@dataclass(frozen=True)
-class State:
-    """One cell of an owner's state, and who reads it.
-
-    Attributes
-    ----------
-    aggregate
-        What it keeps.
-    features
-        Ids of the features that read it.
-    """
-
-    aggregate: Aggregate
-    features: tuple[str, ...]
-
-    @property
-    def cell(self) -> Cell:
-        """What is kept of each key."""
-        return self.aggregate.cell
-
-    @property
-    def key(self) -> str:
-        """Its name in an owner's state."""
-        return self.aggregate.state_key
-
-    @property
-    def ttl_ms(self) -> int | None:
-        """How long after its last event it is dropped; None for never."""
-        return self.aggregate.ttl_ms
-
-    @property
-    def keeps(self) -> Cell | Keyed:
-        """What an owner keeps under the key: the cell, or one for each text of a combined key."""
-        return self.cell if self.aggregate.keep is None else Keyed(self.cell, self.aggregate.keep)
-
-    def last_at(self, kept: Kept) -> int | None:
-        """Time of the newest event (ms)."""
-        return self.keeps.last_at(kept)
 
 
 class Plan:
@@ -241,17 +193,17 @@ class Plan:
     def _compile(self) -> None:
         states = self.states.values()
         self._member_feeds: dict[type, tuple[Feed, ...]] = {
-            record: tuple(_feed(each) for each in states
+            record: tuple(feed_of(each) for each in states
                           if each.aggregate.by.place == "member" and record in each.aggregate.stream.records)
             for record in (*ACTION_OF, Connection)
         }  # fmt: skip
         self._job_feeds: dict[int, tuple[Feed, ...]] = {
-            action: tuple(_feed(each) for each in states
+            action: tuple(feed_of(each) for each in states
                           if each.aggregate.by.place == "job" and record in each.aggregate.stream.records)
             for record, action in ACTION_OF.items()
         }  # fmt: skip
-        self._member_names = {record: _needs(states, "member", record) for record in (*ACTION_OF, Connection)}
-        self._travels = {record: _needs(states, "job", record) for record in ACTION_OF}
+        self._member_names = {record: needs(states, "member", record) for record in (*ACTION_OF, Connection)}
+        self._travels = {record: needs(states, "job", record) for record in ACTION_OF}
 
     def fold_member(self, cells: Cells, event: JobEvent | Connection, at: int, sign: int = 1) -> None:
         """Fold what a member did into its cells, in place.
@@ -266,22 +218,22 @@ class Plan:
             -1 where an earlier save or like is taken back.
         """
         kind = type(event)
-        needs = self._member_names[kind]
-        said = {name: getattr(event, name) for name in needs.event} if needs.event else _NOTHING
+        names = self._member_names[kind].event
+        said = {name: getattr(event, name) for name in names} if names else _NOTHING
         for feed in self._member_feeds[kind]:
             feed(cells, said, at, sign)
 
     def travels(self, event: JobEvent, profile: MemberProfile | None) -> dict[str, Any] | None:
         """What the owner of the job needs of an event and of its member's profile; None for nothing."""
-        needs = self._travels[type(event)]
-        if not needs:
+        wanted = self._travels[type(event)]
+        if not wanted:
             return None
-        found = {name: value for name in needs.event if (value := getattr(event, name)) is not None}
+        found = {name: value for name in wanted.event if (value := getattr(event, name)) is not None}
         if "member_id" in found:  # the owners of jobs need not know who it was
-            found["member_id"] = blake2b(event.member_id.encode(), digest_size=8).hexdigest()
+            found["member_id"] = blake2b(event.member_id.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
         if profile is not None:
             found.update(
-                {f"profile.{name}": value for name in needs.profile if (value := getattr(profile, name)) is not None}
+                {f"profile.{name}": value for name in wanted.profile if (value := getattr(profile, name)) is not None}
             )
         return found or None
 
@@ -289,104 +241,6 @@ class Plan:
         """Fold what a member did with a job into the job's cells, in place; see `fold_member` and `travels`."""
         for feed in self._job_feeds[action]:
             feed(cells, said or _NOTHING, at, sign)
-
-
-class _Needs(msgspec.Struct, frozen=True):
-    event: tuple[str, ...]
-    profile: tuple[str, ...]
-
-    def __bool__(self) -> bool:
-        return bool(self.event or self.profile)
-
-
-def _needs(states: Iterable[State], place: str, record: type) -> _Needs:
-    event: dict[str, None] = {}
-    profile: dict[str, None] = {}
-    for each in states:
-        aggregate = each.aggregate
-        if aggregate.by.place != place or record not in aggregate.stream.records:
-            continue
-        event.update(dict.fromkeys(condition.field for condition in aggregate.stream.conditions))
-        if aggregate.value is not None:
-            event[aggregate.value] = None
-        for part in aggregate.by.keyed:
-            origin, _, name = part.rpartition(".")
-            if origin == "profile":
-                profile[name] = None
-            else:
-                event["job_id" if part == "job" else name] = None
-    return _Needs(tuple(event), tuple(profile))
-
-
-def _feed(state: State) -> Feed:
-    """The pure function that takes an event into one cell."""
-    aggregate, key, ttl = state.aggregate, state.key, state.ttl_ms
-    cell, keeps = state.cell, state.keeps
-    fold, fresh, reversible = cell.fold, keeps.fresh, cell.reversible
-    conditions, value = aggregate.stream.conditions, aggregate.value
-    parts = aggregate.by.keyed
-    keys = tuple("job_id" if part == "job" else part.removeprefix("event.") for part in parts)
-    is_text = value is not None and aggregate.stream.types()[value] is Type.TEXT and not value.endswith("_id")
-
-    if not (conditions or keys or value or ttl):
-
-        def plain(cells: Cells, said: Mapping[str, Any], at: int, sign: int) -> None:  # noqa: ARG001  (a Feed)
-            kept = cells.get(key)
-            if kept is None:
-                if sign < 0:
-                    return
-                kept = fresh()
-                _put(cells, key, kept)
-            fold(kept, at, None, sign)
-
-        return plain
-
-    # What is taken back says nothing of how it was done: only counts of everything can take it back.
-    exact = reversible and not (conditions or keys or value)
-
-    def feed(cells: Cells, said: Mapping[str, Any], at: int, sign: int) -> None:
-        if (sign < 0 and not exact) or not _meets(conditions, said):
-            return
-        kept = cells.get(key)
-        if ttl is not None and kept is not None:
-            last_at = keeps.last_at(kept)
-            if last_at is not None and at < last_at - ttl:
-                return  # it had been dropped by then
-            if last_at is not None and at > last_at + ttl:
-                kept = None
-        if kept is None:
-            if sign < 0:
-                return
-            kept = fresh()
-        given = said.get(value) if value is not None else None
-        if is_text:
-            given = text_of(given)
-        if isinstance(keeps, Keyed):
-            by = joined(parts, [said.get(name) for name in keys])
-            if by is None or (value is not None and given is None):
-                return
-            keeps.fold(kept, at, by, given, sign)
-        elif value is None or given is not None:
-            fold(kept, at, given, sign)
-        else:
-            return
-        _put(cells, key, kept)
-
-    return feed
-
-
-def _put(cells: Cells, key: str, kept: Kept) -> None:
-    """Cells stand in the order of their keys, so that equal states are equal bytes, whatever came first."""
-    new = key not in cells
-    cells[key] = kept
-    if new and len(cells) > 1:
-        ordered = sorted(cells.items())
-        cells.clear()
-        cells.update(ordered)
-
-
-def _meets(conditions: Sequence[Condition], said: Mapping[str, Any]) -> bool:
-    return all(condition.holds(said.get(condition.field)) for condition in conditions)
 
 
 def _is(one: object, other: object) -> bool:

@@ -111,8 +111,9 @@ class Reader:
 
 def _decayed(expression: Expression) -> Iterator[Aggregate]:
     """Decayed counts by the member or by the job alone, kept for ever, that an expression is computed from."""
-    if isinstance(expression, Aggregate) and isinstance(expression.cell, DecayedCount) and expression.ttl_ms is None:
-        if not (expression.by.keyed or expression.by.everywhere):
+    if isinstance(expression, Aggregate) and isinstance(expression.cell, DecayedCount):
+        alone = not (expression.by.keyed or expression.by.everywhere)
+        if alone and expression.ttl_ms is None:
             yield expression
     for each in expression.inputs:
         yield from _decayed(each)

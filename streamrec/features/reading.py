@@ -210,11 +210,10 @@ class Reading:
     def decayed_of_jobs(self, nodes: Sequence[Aggregate]) -> Sequence[Numbers]:
         """Values of decayed counts that are counted by the job alone; as `aggregate` gives them."""
         places = [self.table.layout[node.state_key].start for node in nodes]
-        scores = self.table.columns.cells[self.rows[:, None], places]
-        scores -= self.as_of[:, None] / _half_lives(nodes)
+        scores = self.table.columns.cells[self.rows].T[places]
+        scores -= self.as_of / _half_lives(nodes)[:, None]
         np.minimum(scores, MOST_LOG2, out=scores)
-        values: Floats = np.exp2(scores, out=scores).T
-        return list(values)
+        return list(np.exp2(scores, out=scores))
 
     def decayed_of_member(self, nodes: Sequence[Aggregate]) -> Sequence[Numbers]:
         """Values of decayed counts that are counted by the member alone; as `aggregate` gives them."""

@@ -33,6 +33,7 @@ class Rollup:
         self._nothing = cell.linear_of(self._blank)
         # By text and place: how many jobs there are, then the sums. Where there is none, nothing is left, not even rounding.
         self._sums: dict[str, dict[Place, list[float]]] = {}
+        self._by_code: Floats = np.array([self._nothing])  # the sums of one field without another text, which most are
 
     def change(self, codes: tuple[int, ...], before: Rows, after: Rows) -> None:
         """A job with these codes has other columns now, by the texts of the key."""
@@ -55,6 +56,9 @@ class Rollup:
         sums[0] += any(more) - any(less)
         for index, part in enumerate(more):
             sums[index + 1] += part - less[index]
+        if text == "" and len(place) == 1:
+            self._by_code = _with_room(self._by_code, place[0])
+            self._by_code[place] = sums[1:] if sums[0] else self._nothing
         if not sums[0]:
             del places[place]
             if not places:
@@ -66,12 +70,15 @@ class Rollup:
         Where no job was counted, they are those of nothing (of a count 0); where the job has no such field, NaN.
         """
         asked = codes[:, self._columns]
-        if len(self._columns) == 1:
-            found, where = np.unique(asked, return_inverse=True)
-        else:
-            found, where = np.unique(asked, axis=0, return_inverse=True)
+        if text == "" and len(self._columns) == 1:
+            asked = asked[:, 0]
+            known = np.where(asked < len(self._by_code), asked, 0)  # beyond nothing was counted
+            values = self._cell.read_linear(self._by_code[known], now)
+            values[asked == 0] = np.nan
+            return values
+        found, where = np.unique(asked, axis=0, return_inverse=True)
         sums, nothing = self._sums.get(text, {}), [0, *self._nothing]
-        places = [tuple(place) for place in found.reshape(-1, len(self._columns)).tolist()]
+        places = [tuple(place) for place in found.tolist()]
         picked = np.array([sums.get(place, nothing) for place in places], np.float64).reshape(len(places), len(nothing))
         values = self._cell.read_linear(picked[:, 1:], now)
         values[[not all(place) for place in places]] = np.nan
@@ -80,3 +87,10 @@ class Rollup:
     def _place(self, codes: tuple[int, ...]) -> Place | None:
         place = tuple([codes[column] for column in self._columns])
         return place if all(place) else None
+
+
+def _with_room(rows: Floats, row: int) -> Floats:
+    """`rows`, with more like the first if there are not so many."""
+    if row < len(rows):
+        return rows
+    return np.concatenate([rows, np.repeat(rows[:1], max(len(rows), row + 1 - len(rows)), axis=0)])

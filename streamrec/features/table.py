@@ -350,6 +350,10 @@ class JobTable:
         """The text behind a code, as it is compared; None for 0."""
         return self._texts[column][code]
 
+    def vocabulary(self, column: str) -> int:
+        """One more than the largest code of `column` (see `code`)."""
+        return len(self._texts[column])
+
     # Words of titles.
 
     def tokens(self, row: int) -> Ints:

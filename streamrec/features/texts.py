@@ -4,13 +4,14 @@ Texts of jobs come as codes, where the table has a column of them: then each dis
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from zlib import crc32
 
 import numpy as np
+import numpy.typing as npt
 
 from streamrec.features.columns import Floats, Ints
 from streamrec.features.seniority import level_of
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 Numbers = Floats | np.float64  # one a job, or one for all
 
 MISSING: Final = np.float64(np.nan)
-_FEW: Final = 12  # codes are looked for one by one
+_FEW: Final = 64  # codes are not worth sorting
 
 
 def key_of(value: Any) -> Any:
@@ -121,15 +122,23 @@ class Coded(Texts):
     gaps: Floats
 
     def each(self, of: Callable[[str], float]) -> Numbers:
+        most = int(self.codes.max(initial=0))
+        codes, where = (range(most + 1), self.codes) if most <= _FEW else self._distinct()
+        texts = (self.table.text(self.column, code) for code in codes)
+        found: Floats = np.array([of(text) if text else np.nan for text in texts], np.float64)[where]
+        return found
+
+    def _distinct(self) -> tuple[Iterable[int], npt.NDArray[Any]]:
         codes, where = np.unique(self.codes, return_inverse=True)
-        texts = (self.table.text(self.column, code) for code in codes.tolist())
-        return np.array([of(text) if text else np.nan for text in texts], np.float64)[where]
+        return codes.tolist(), where
 
     def equal(self, text: str) -> Numbers:
-        return (self.codes == (self.table.code(self.column, text) or -1)) + self.gaps  # -1: like no job
+        found: Floats = (self.codes == self.table.code(self.column, text)) + self.gaps
+        return found
 
     def among(self, texts: Set[str]) -> Numbers:
-        return _among(self.codes, self.table, self.column, texts) + self.gaps
+        found: Floats = _flags(self.table, self.column, texts)[self.codes] + self.gaps
+        return found
 
     def listed(self) -> list[str | None]:
         return [self.table.text(self.column, code) for code in self.codes.tolist()]
@@ -157,11 +166,11 @@ class CodedSets:
     @cached_property
     def sizes(self) -> Floats:
         """How many texts each has."""
-        return (self.codes > 0).sum(axis=1).astype(np.float64)
+        return _counted(self.codes > 0)
 
     def having(self, texts: Set[str]) -> Floats:
         """How many of `texts` each has."""
-        return _among(self.codes, self.table, self.column, texts).sum(axis=1).astype(np.float64)
+        return _counted(_flags(self.table, self.column, texts)[self.codes])
 
     def listed(self) -> list[frozenset[str]]:
         """All of them."""
@@ -174,11 +183,18 @@ class CodedSets:
 Sets = OneSet | CodedSets
 
 
-def _among(codes: Ints, table: "JobTable", column: str, texts: Set[str]) -> Any:
-    wanted = [code for text in texts if (code := table.code(column, text))]
-    if len(wanted) > _FEW:
-        return np.isin(codes, wanted)
-    return (codes[..., None] == np.array(wanted, np.int32)).any(axis=-1)
+def _flags(table: "JobTable", column: str, texts: Set[str]) -> Floats:
+    """1 for each code of one of `texts`, 0 for the others."""
+    flags: Floats = np.zeros(table.vocabulary(column))
+    flags[[table.code(column, text) for text in texts]] = 1.0
+    flags[0] = 0.0
+    return flags
+
+
+def _counted(flags: npt.NDArray[Any]) -> Floats:
+    """Sum of each row, of ones and zeros."""
+    counts: Floats = flags @ np.ones(flags.shape[1])
+    return counts
 
 
 def is_missing(value: Any) -> Numbers:
@@ -186,9 +202,9 @@ def is_missing(value: Any) -> Numbers:
     if isinstance(value, OneSet):
         return np.float64(not value.texts)
     if isinstance(value, CodedSets):
-        return (value.sizes == 0.0).astype(np.float64)
-    known = value.each(lambda _: 0.0) if isinstance(value, Texts) else value
-    return np.isnan(known).astype(np.float64)
+        value = np.where(value.sizes > 0.0, 0.0, np.nan)
+    missing: Numbers = np.isnan(value.each(lambda _: 0.0) if isinstance(value, Texts) else value).astype(np.float64)
+    return missing
 
 
 def _both(left: Texts, right: Texts, of: Callable[[str, str], float]) -> Numbers:
@@ -241,6 +257,7 @@ def level(text: Texts) -> Numbers:
     return text.each(_level)
 
 
+@lru_cache(maxsize=1 << 12)
 def _level(text: str) -> float:
     step = level_of(text)
     return float(step) if step >= 0 else np.nan

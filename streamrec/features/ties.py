@@ -16,6 +16,7 @@ from streamrec.features.view import APPLIED, CHECKED, DESIRED, LAST, LIKED, RECE
 _COLUMN: Final = {name: index for index, name in enumerate(CODED)}
 _WORDS: Final = {"interests": RECENT, "profile.desired_titles": DESIRED, "last_title": LAST}
 _DID: Final = dict(zip(CONNECTIONS_DID, (CHECKED, LIKED, APPLIED), strict=True))
+_BITS: Final = 62
 _WHOLE: Final = 2.0**48  # shares are counted in parts of this many: whole numbers add up alike in any order
 
 
@@ -65,13 +66,9 @@ class Ties:
 
     @cached_property
     def _titles(self) -> Ints:
-        return self._table.titles.words[self._rows]
-
-    @cached_property
-    def _says(self) -> Singles:
-        says = self._table.titles.idf(self._titles)
-        says *= says
-        return says
+        """Codes of the words of each title, int32 ``(w, n)``: as many words as the longest of these titles has."""
+        words = self._table.titles.words[self._rows]
+        return np.ascontiguousarray(words[:, : np.count_nonzero(words.any(axis=0))].T)
 
     def cosine(self, words: str) -> Singles:
         """Cosine of the title with words of the member; NaN where either has none."""
@@ -79,21 +76,38 @@ class Ties:
 
     @cached_property
     def _cosines(self) -> Singles:
-        says = self._says
-        weights = self._view.words(self._table)
-        dot = np.einsum("nw,nwk->nk", says, weights[self._titles])
-        length = np.sqrt(says.sum(axis=1))[:, None] * self._view.lengths(self._table)
+        says = self._table.titles.idf(self._titles)
+        says *= says
+        parts = self._view.words(self._table)[self._titles] * says[:, :, None]
+        dot, square = np.zeros((len(self._rows), 3), np.float32), np.zeros(len(self._rows), np.float32)
+        for part, amount in zip(parts, says, strict=True):  # one by one: a sum may take another order beside other rows
+            dot += part
+            square += amount
+        length = np.sqrt(square)[:, None] * self._view.lengths(self._table)
         result: Singles = np.full(dot.shape, np.nan, np.float32)
         np.divide(dot, length, out=result, where=length > 0.0)
         return result
 
-    def desired_coverage(self) -> Any:
+    def desired_coverage(self) -> Numbers:
         """How much of one of the desired titles is in the job's title, words weighted by idf²: 1 for all; NaN without any."""
-        best: Any = MISSING
-        for codes in self._view.desired_titles:
-            says = self._table.titles.idf(codes) ** 2
-            has = (self._titles[:, :, None] == codes).any(axis=1)
-            best = np.fmax(best, (has * says).sum(axis=1) / says.sum())
+        titles = self._view.desired_titles
+        if not titles:
+            return MISSING
+        wanted = np.unique(np.concatenate(titles))
+        says = self._table.titles.idf(wanted).astype(np.float64) ** 2
+        shares = np.zeros((len(wanted), len(titles)))
+        for column, codes in enumerate(titles):
+            places = np.searchsorted(wanted, codes)
+            shares[places, column] = np.rint(says[places] / says[places].sum() * _WHOLE)
+        covered = np.zeros((len(self._rows), len(titles)))
+        for start in range(0, len(wanted), _BITS):  # which of the words a title has, as bits of one number
+            some = wanted[start : start + _BITS]
+            bits = np.zeros(len(self._table.titles), np.int64)
+            bits[some] = 1 << np.arange(len(some), dtype=np.int64)
+            found = np.bitwise_or.reduce(bits[self._titles], axis=0)
+            has = (found[:, None] >> np.arange(len(some))) & 1
+            covered += has.astype(np.float64) @ shares[start : start + _BITS]
+        best: Floats = covered.max(axis=1) / _WHOLE
         return best
 
     # Connections.

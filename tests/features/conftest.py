@@ -22,6 +22,7 @@ from streamrec.features.fold import fold_entry, fold_member, fold_neighbours, fo
 from streamrec.features.state import JobState, MemberState, Neighbours, Network, NetworkAct
 from streamrec.features.table import JobTable
 from streamrec.features.windows import DAY_MS, HOUR_MS
+from tests.features.small_site import Small, refused
 
 START = 1_700_000_000_000
 WORDS = (
@@ -166,3 +167,14 @@ def _make_world() -> Callable[..., World]:
 @pytest.fixture(name="some_posting")
 def _some_posting() -> Callable[[Random, str, int], JobPosting]:
     return some_posting
+
+
+@pytest.fixture(name="small")
+def _small() -> type[Small]:
+    return Small
+
+
+@pytest.fixture(name="refused")
+def _refused() -> Callable[..., None]:
+    """Checks that a declaration, a lambda of one line, is refused with its line (or another), the problem and the remedy."""
+    return refused

@@ -12,7 +12,7 @@ from streamrec.features.cells.base import Cell, Kept
 from streamrec.features.cells.make import make
 from streamrec.features.cells.window import Window, always, text_of
 from streamrec.features.language.calculation import Calculation, calculate
-from streamrec.features.language.declaration import DeclarationError
+from streamrec.features.language.declaration import DeclarationError, name_of
 from streamrec.features.language.expression import Expression
 from streamrec.features.language.keys import By, Key, key
 from streamrec.features.language.streams import TOPIC_OF, EventField, Stream
@@ -130,11 +130,13 @@ def aggregate(aggregated: str, what: Stream | EventField, by: By, window: Window
     name = aggregated.partition(" ")[0]
     if not isinstance(what, Stream | EventField):
         raise DeclarationError(
-            f"{name} of {what if isinstance(what, Expression) else repr(what)}, which is no stream of events",
+            f"{name} of {name_of(what)}, which is no stream of events",
             f"name a stream, such as views, or a field of its events: {name}(views.dwell_ms, …)",
         )
     if not isinstance(window, Window):
-        raise DeclarationError(f"{window!r} is no window", "use always, decay(…), sliding(…), last(…) or session(…)")
+        raise DeclarationError(
+            f"{name_of(window)} is no window", "use always, decay(…), sliding(…), last(…) or session(…)"
+        )
     stream, value = (what.stream, what) if isinstance(what, EventField) else (what, None)
     if name in _OF_NUMBERS and (value is None or not value.type.numeric):
         raise DeclarationError(

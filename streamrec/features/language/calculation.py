@@ -43,9 +43,12 @@ def _first(*values: Any) -> Any:
 
 
 def _mean(*values: Any) -> Any:
-    known = [~np.isnan(each) for each in values]
-    return _ratio(sum(np.where(is_known, each, 0.0) for is_known, each in zip(known, values, strict=True)),
-                  sum(is_known.astype(np.float64) for is_known in known))  # fmt: skip
+    total: Any = 0.0
+    known: Any = 0.0
+    for each in values:
+        is_known = ~np.isnan(each)
+        total, known = total + np.where(is_known, each, 0.0), known + is_known
+    return np.divide(total, known)  # of none 0 / 0, which is NaN
 
 
 def _rate(part: Any, whole: Any, prior: float, weight: float) -> Any:

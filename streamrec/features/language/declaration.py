@@ -57,6 +57,18 @@ def number_text(value: float) -> str:
     return repr(float(value)).removesuffix(".0")
 
 
+def name_of(value: object) -> str:
+    """What was given, as it may have been written.
+
+    Examples
+    --------
+    >>> from streamrec.features.language import views
+    >>> name_of(views), name_of("views")
+    ('views', "'views'")
+    """
+    return str(value) if type(value).__module__.startswith("streamrec.") else repr(value)
+
+
 class DeclarationError(ValueError):
     """What is declared cannot be: raised where it is declared, never when it is computed.
 

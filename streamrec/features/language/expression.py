@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Union
 
 import numpy as np
 
-from streamrec.features.language.declaration import DeclarationError, Site, number_text, site
+from streamrec.features.language.declaration import DeclarationError, Site, name_of, number_text, site
 from streamrec.features.language.types import Type
 
 if TYPE_CHECKING:
@@ -138,14 +138,14 @@ def as_expression(operand: Operand) -> Expression:
         return operand
     if isinstance(operand, int | float) and math.isfinite(operand):
         return Constant(float(operand))
-    raise DeclarationError(f"{_name(operand)} is no value", "use an expression or a number; count events by count(…)")
+    raise DeclarationError(f"{name_of(operand)} is no value", "use an expression or a number; count events by count(…)")
 
 
 def want(expression: Expression, name: str, *wanted: Type) -> None:
     """Raise DeclarationError unless the expression is of one of the types."""
     if not isinstance(expression, Expression):
         raise DeclarationError(
-            f"{name} needs an expression, and {_name(expression)} is none",
+            f"{name} needs an expression, and {name_of(expression)} is none",
             "use a field, an aggregate or what is made of them; same(…) instead of ==",
         )
     if expression.type not in wanted:
@@ -154,11 +154,6 @@ def want(expression: Expression, name: str, *wanted: Type) -> None:
             f"{name} needs {names}, and {expression} is {expression.type.noun}",
             _REMEDIES.get((expression.type, Type.NUMBER in wanted), f"give it {names}"),
         )
-
-
-def _name(value: object) -> str:
-    """What is no expression, as it may have been written."""
-    return str(value) if type(value).__module__.startswith("streamrec.") else repr(value)
 
 
 _REMEDIES: Final = {

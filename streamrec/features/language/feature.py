@@ -9,7 +9,7 @@ from typing import Final
 from streamrec.features.cells.window import milliseconds
 from streamrec.features.language.aggregates import Aggregate
 from streamrec.features.language.calculation import Calculation
-from streamrec.features.language.declaration import DeclarationError, Site, number_text, site
+from streamrec.features.language.declaration import DeclarationError, Site, name_of, number_text, site
 from streamrec.features.language.expression import Expression
 from streamrec.features.language.reference import Reference
 from streamrec.features.language.texts import Cross, OneHot
@@ -68,7 +68,7 @@ class Feature:
         if not _NAME.fullmatch(self.name):
             raise DeclarationError(f"{self.name!r} is no name", "use lower-case words joined by _", self.site)
         if not isinstance(self.expression, Expression):
-            raise DeclarationError(f"{self.name} is {self.expression!r}", "give it an expression", self.site)
+            raise DeclarationError(f"{self.name} is {name_of(self.expression)}", "give it an expression", self.site)
         if self.expression.type in (Type.TEXT, Type.TEXTS, Type.WORDS, Type.TIME):
             remedy = {
                 Type.TIME: "use minutes_since(…)", Type.TEXT: "use same(…), one_hot(…) or cross(…)",
@@ -112,6 +112,8 @@ class Feature:
     def _check_ttl(self) -> None:
         parts = walk(self.expression)
         counted = [each for each in parts if isinstance(each, Aggregate)]
+        if any(each.ttl_ms is not None for each in counted):
+            return  # the plan has put it there, beside what the features that are referred to count
         if not counted:
             raise DeclarationError(
                 f"{self.name} has the time to live {self.ttl}, and counts nothing itself",

@@ -6,8 +6,7 @@ from typing import Final
 
 from streamrec.events import Connection
 from streamrec.features.columns import CODED
-from streamrec.features.language.declaration import DeclarationError
-from streamrec.features.language.expression import Expression
+from streamrec.features.language.declaration import DeclarationError, name_of
 from streamrec.features.language.fields import FIELDS, Field, Record
 from streamrec.features.language.streams import EventField, Stream
 from streamrec.features.language.types import Type
@@ -149,7 +148,7 @@ def _name(part: object, stream: Stream) -> str:
                 raise DeclarationError(f"the key has {part}, and {stream} is counted", f"use {stream.name}.{name}")
             return f"event.{name}"
         case _:
-            said = str(part) if isinstance(part, Expression | EventField) else repr(part)
             raise DeclarationError(
-                f"{said} cannot be part of a key", "use member, job, or a text of posting, of profile or of the events"
+                f"{name_of(part)} cannot be part of a key",
+                "use member, job, or a text of posting, of profile or of the events",
             )

@@ -157,8 +157,7 @@ class Stream:
                     f"{self.name}.{name} is a {kind.value}, and is compared to {', '.join(map(repr, bound.values))}",
                     "compare a text to texts, a flag to True or False, and only numbers by above and below",
                 )
-            values = map(float, bound.values) if kind is Type.NUMBER else bound.values
-            made.append(Condition(name, bound.test, tuple(sorted(set(values)))))
+            made.append(Condition(name, bound.test, tuple(sorted(set(bound.values)))))
         return replace(self, conditions=tuple(sorted(set(made), key=str)))
 
     def __getattr__(self, name: str) -> EventField:
