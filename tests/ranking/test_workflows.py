@@ -30,7 +30,11 @@ def test_the_default_asks_every_source_with_its_own_size_and_weight_in_their_ord
 def test_diverse_differs_from_the_default_in_its_reranker_alone() -> None:
     jobs, diverse = WORKFLOWS.find("jobs"), WORKFLOWS.find("diverse")
     same = msgspec.structs.replace(
-        diverse, name="jobs", description=jobs.description, rerankers=diverse.rerankers[1:], declared_at=jobs.declared_at
+        diverse,
+        name="jobs",
+        description=jobs.description,
+        rerankers=diverse.rerankers[1:],
+        declared_at=jobs.declared_at,
     )
     assert {name: getattr(same, name) for name in same.__struct_fields__ if name != "declared_at"} == {
         name: getattr(jobs, name) for name in jobs.__struct_fields__ if name != "declared_at"

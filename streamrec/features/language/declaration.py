@@ -38,7 +38,8 @@ def outside(*files: str) -> Site:
     """
     frame = sys._getframe(1)
     while frame.f_back is not None and (
-        frame.f_code.co_filename.startswith((__file__, *files)) or frame.f_code.co_filename == "<string>"  # dataclasses' code
+        frame.f_code.co_filename.startswith((__file__, *files))
+        or frame.f_code.co_filename == "<string>"  # dataclasses' code
     ):
         frame = frame.f_back
     path = Path(frame.f_code.co_filename)
