@@ -137,6 +137,10 @@ class Plan:
         """A feature by name (its newest version) or by ``name@version``. Raises KeyError."""
         return self.features[name if "@" in name else self._newest[name]]
 
+    def declared(self, name: str) -> Feature:
+        """The same as it was declared, references and all. Raises KeyError."""
+        return self._declared[self.find(name).id]
+
     def members(self, wanted: FeatureSet) -> tuple[Feature, ...]:
         """The features of a set, in its order; raises DeclarationError where one is not computed."""
         found = []
@@ -225,12 +229,12 @@ class Plan:
     def _compile(self) -> None:
         states = self.states.values()
         self._member_feeds: dict[type, tuple[Feed, ...]] = {
-            record: tuple(_feed(each) for each in states
+            record: tuple(feed_of(each) for each in states
                           if each.aggregate.by.place == "member" and record in each.aggregate.stream.records)
             for record in (*ACTION_OF, Connection)
         }  # fmt: skip
         self._job_feeds: dict[int, tuple[Feed, ...]] = {
-            action: tuple(_feed(each) for each in states
+            action: tuple(feed_of(each) for each in states
                           if each.aggregate.by.place == "job" and record in each.aggregate.stream.records)
             for record, action in ACTION_OF.items()
         }  # fmt: skip
@@ -302,7 +306,7 @@ def _needs(states: Iterable[State], place: str, record: type) -> _Needs:
     return _Needs(tuple(event), tuple(profile))
 
 
-def _feed(state: State) -> Feed:
+def feed_of(state: State) -> Feed:
     """The pure function that takes an event into one cell."""
     aggregate, key, ttl = state.aggregate, state.key, state.ttl_ms
     cell, keeps = state.cell, state.keeps

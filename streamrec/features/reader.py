@@ -36,10 +36,15 @@ class Reader:
         for feature in features:
             self._place(feature.expression, places)
         starts = [0, *accumulate(len(feature.columns) for feature in features)]
-        outputs = [(at, len(each.columns), places[each.expression], each) for at, each in zip(starts, features, strict=False)]
+        outputs = [
+            (at, len(each.columns), places[each.expression], each) for at, each in zip(starts, features, strict=False)
+        ]
         self._numbers = [(at, place) for at, _, place, each in outputs if each.expression.type is not Type.CATEGORY]
-        self._categories = [(at, width, place) for at, width, place, each in outputs if each.expression.type is Type.CATEGORY]
-        self._defaults = np.array([[each.default] for each in features for _ in each.columns], np.float32)
+        self._categories = [
+            (at, width, place) for at, width, place, each in outputs if each.expression.type is Type.CATEGORY
+        ]
+        defaults = np.array([[each.default] for each in features for _ in each.columns], np.float64)
+        self._defaults = np.clip(defaults, -_LARGEST, _LARGEST).astype(np.float32)
 
     def _place(self, expression: Expression, places: dict[Expression, int]) -> None:
         if expression not in places:
@@ -56,6 +61,14 @@ class Reader:
         ndarray
             float32 ``(n, len(columns))``, C-contiguous, always finite.
         """
+        found = self.values(reading)
+        missing = np.isnan(found)
+        if missing.any():
+            np.copyto(found, self._defaults, where=missing)
+        return np.ascontiguousarray(found.T)
+
+    def values(self, reading: Reading) -> npt.NDArray[np.float32]:
+        """The same before the defaults, a row a column: float32 ``(len(columns), n)``, NaN where something is missing."""
         values: list[Any] = []
         for read, inputs in self._steps:
             values.append(read(reading, *[values[place] for place in inputs]))
@@ -64,7 +77,4 @@ class Reader:
             found[at] = values[place]
         for at, width, place in self._categories:
             found[at : at + width] = np.arange(width)[:, None] == values[place]
-        missing = np.isnan(found)
-        if missing.any():
-            np.copyto(found, self._defaults, where=missing)
-        return np.ascontiguousarray(np.clip(found, -_LARGEST, _LARGEST, out=found).T)
+        return np.clip(found, -_LARGEST, _LARGEST, out=found)
