@@ -24,9 +24,10 @@ from streamrec.features.near import edits
 FIELDS: Final = ("name", "description", "tags", "owner", "expression")  # the best first
 LONGEST: Final = 200  # characters of a query
 _WORD: Final = re.compile(r"[^\W_]+")
-_LITTLE: Final = frozenset(
-    "a about all an and ask at by feature features for from how in is it its of on or per that the to what which who with".split()
-)
+_LITTLE: Final = frozenset((
+    "a", "about", "all", "an", "and", "ask", "at", "by", "feature", "features", "for", "from", "how", "in", "is", "it", "its",
+    "of", "on", "or", "per", "that", "the", "to", "what", "which", "who", "with",
+))  # fmt: skip
 _SHORTEST: Final = 2  # letters of a beginning
 
 # What it costs to find a word there: equal; as a beginning; with typos.

@@ -173,9 +173,7 @@ class JobTable:
                 self.layout[each.key] = slice(len(blank), len(blank) + cell.width)
                 blank.extend(cell.blank())
         self.rollups = {each: Rollup(each.cell, each.by.rolled) for each in plan.rollups}
-        self._placed = [
-            (each.key, self.layout[each.key], each.cell.columns) for each in states if each.key in self.layout
-        ]
+        self._placed = [(each.key, self.layout[each.key], each.cell.columns) for each in states if each.key in self.layout]
         self._timed = [each for each in states if each.key in self.timed]
         self._blank = tuple(blank)
         self._leading = [self.layout[each.state_key].start for each in POPULARITY]
