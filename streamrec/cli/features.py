@@ -1,4 +1,4 @@
-"""``streamrec features``: the catalogue of features; each further command is a module of its own, added at the end of this one."""
+"""``streamrec features``: the catalogue of features. Further commands are modules of their own, added at the end of this one."""
 
 import json
 import sys

@@ -56,7 +56,7 @@ def cost(
     fold    microseconds to take an event into the state, median
     read    microseconds to read the feature for a list of up to 500 jobs of one member, median
     What several features read is kept and folded once: its cost is shared out among them in equal parts. What is held for more
-    than features (recent jobs, neighbours, connections) is weighed, and its fold is not measured (–).
+    than features (recent jobs, neighbours, connections) is weighed, and its fold is not measured (-).
 
     Without --redis all is measured on a small simulated site, without servers. With it, members and jobs of the installation
     are found by SCAN, which goes no further than it must; events to time folds are simulated all the same. Times are those of
@@ -125,4 +125,4 @@ def _measured(settings: Settings, from_redis: bool, keys: int, events: int, seed
 
 
 def _figure(value: float | None, decimals: int = 1) -> str:
-    return "–" if value is None else f"{value:,.{decimals}f}"
+    return "-" if value is None else f"{value:,.{decimals}f}"

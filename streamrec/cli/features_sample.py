@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from streamrec.events import JobEvent
+from streamrec.events import ImpressionSeen, JobEvent
 from streamrec.features.sample import Done, Sample
 from streamrec.features.state import JobState, MemberState, Neighbours, Network, UnreadableStateError, unpack
 from streamrec.features.view import sources
 
 if TYPE_CHECKING:
     from streamrec.stores.keys import Keys
+    from streamrec.training.system import Record
 
 _BEGIN_MS: Final = 1_750_000_000_000
 _MEMBERS, _JOBS = 300, 500
@@ -27,8 +28,9 @@ def simulated(events: int, seed: int) -> Sample:
     from streamrec.training.offline import Offline  # noqa: PLC0415
 
     world, site = World(seed, _MEMBERS, _JOBS, _BEGIN_MS, seasonal=False), Offline(Settings())
-    for record in (*world.postings(), *world.profiles(), *world.connections()):
-        site.fold(record)
+    beginning: list[Record] = [*world.postings(), *world.profiles(), *world.connections()]
+    for each in beginning:
+        site.fold(each)
     done: list[Done] = []
     until = _BEGIN_MS
     while len(done) < events:
@@ -37,9 +39,8 @@ def simulated(events: int, seed: int) -> Sample:
             record = happening.record
             if isinstance(record, JobEvent):
                 done.append(Done(record, site.state_of(record.member_id).profile))
-            if hasattr(record, "positions"):  # what was seen changes no state
-                continue
-            site.fold(record)  # type: ignore[arg-type]
+            if not isinstance(record, ImpressionSeen):  # it changes no state
+                site.fold(record)
     return Sample(site.members, site.jobs, site.neighbours, site.networks, done[:events], until)
 
 
@@ -54,7 +55,8 @@ def sampled(client: Any, keys: "Keys", most: int, timed: Sample) -> Sample:
     touched = {job for state in states.values() for job in sources(state)}
     held = _read(client, {each: keys.job(each) for each in jobs}, JobState)
     rows = _read(client, {each: keys.neighbours(each) for each in touched | set(held)}, Neighbours)
-    now = max((state.last_at for state in (*states.values(), *held.values())), default=timed.now)
+    times = [*(state.last_at for state in states.values()), *(state.last_at for state in held.values())]
+    now = max(times, default=timed.now)
     return Sample(states, held, rows, networks, timed.events, now)
 
 

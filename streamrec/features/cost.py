@@ -185,7 +185,7 @@ def _fold_us(plan: Plan, state: State, events: Sequence[Done], clock: Clock) -> 
     given: list[tuple[str, Mapping[str, Any], int]] = []
     for event, profile in events:
         if type(event) in aggregate.stream.records:
-            said = _said(event) if by_member else plan.travels(event, profile) or {}
+            said: Mapping[str, Any] = _said(event) if by_member else plan.travels(event, profile) or {}
             given.append((event.member_id if by_member else event.job_id, said, event.occurred_at))
     if not given:
         return None

@@ -4,10 +4,10 @@ How it ranks
 ------------
 The whole query beside the whole name first: equal, then a beginning of it, then a few typos apart. Otherwise each word of the
 query is looked for in each feature, and the best place counts: the name, then the description, the tags, the owner, the
-expression (with what it reads); equal words before beginnings before typos, except that a typo in a name still is a name; the shorter
-name first. Where
-features have all words of the query, those are the answer, else those that have the most, but at least half. Little words
-(``of``, ``per``) do not count beside others. What is like nothing finds nothing.
+expression (with what it reads). Equal words come before beginnings, and these before typos, except that a typo in a name still
+is a name. Of equal ones the shorter name comes first. Where features have all words of the query, those are the answer, else
+those that have the most, but at least half. Little words (``of``, ``per``) do not count beside others. What is like nothing
+finds nothing.
 """
 
 import re
