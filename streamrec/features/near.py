@@ -21,10 +21,10 @@ def edits(one: str, other: str) -> int | None:
     """
     if one == other:
         return 0
-    if min(len(one), len(other)) < _SHORTEST:
-        return None
-    longer = max(len(one), len(other))
+    shorter, longer = sorted((len(one), len(other)))
     most = next((few for length, few in _EDITS if longer < length), _MOST)
+    if shorter < _SHORTEST or longer - shorter > most:
+        return None
     found = OSA.distance(one, other, score_cutoff=most)
     return found if found <= most else None
 
