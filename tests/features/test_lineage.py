@@ -121,7 +121,7 @@ def test_a_name_that_several_have_is_told_apart() -> None:
     graph = Lineage(Catalogue(Plan([feature]), {}))
     assert graph.find("jobs").kind == "feature"
     several = Lineage(Catalogue(Plan([feature], [FeatureSet("jobs", ("jobs",))]), {"jobs": "jobs"}))
-    with pytest.raises(UnknownNodeError, match="say feature:jobs@1 or model:.* or workflow:jobs"):
+    with pytest.raises(UnknownNodeError, match=r"say feature:jobs@1 or model:.* or workflow:jobs"):
         several.find("jobs")
     assert [several.find(f"{kind}:jobs").kind for kind in ("feature", "model", "workflow")] == [
         "feature",

@@ -64,8 +64,10 @@ async def test_a_cursor_belongs_to_its_question(client: httpx.AsyncClient) -> No
 
 @pytest.mark.parametrize(
     ("query", "name"),
-    [({"limit": 0}, "limit"), ({"limit": 101}, "limit"), ({"q": "x"}, "q"), ({"query": ""}, "query"), ({"query": "x" * 201}, "query"),
-     ({"tag": ""}, "tag"), ({"cursor": "x" * 65}, "cursor")],
+    [
+        ({"limit": 0}, "limit"), ({"limit": 101}, "limit"), ({"q": "x"}, "q"), ({"query": ""}, "query"),
+        ({"query": "x" * 201}, "query"), ({"tag": ""}, "tag"), ({"cursor": "x" * 65}, "cursor"),
+    ],
 )  # fmt: skip
 async def test_parameters_that_do_not_fit(client: httpx.AsyncClient, query: dict[str, Any], name: str) -> None:
     response = await client.get("/v1/features", params=query)
