@@ -151,7 +151,7 @@ class Catalogue:
         )  # fmt: skip
 
     def _entry(self, feature: Feature) -> Entry:
-        declared, read = self.plan.declared(feature.id), read_by(feature.expression)
+        declared, read = self.plan.declared[feature.id], read_by(feature.expression)
         holdings = [self.holdings[key] for key in read.holdings]
         models = tuple(
             ModelUse(each.model, name) for name, each in self.sets.items() if feature in self.plan.members(each)
@@ -170,7 +170,7 @@ class Catalogue:
 
     def references(self, feature_id: str) -> tuple[str, ...]:
         """Ids of the features that a feature builds on, directly."""
-        parts: Iterable[object] = walk(self.plan.declared(feature_id).expression)
+        parts: Iterable[object] = walk(self.plan.declared[feature_id].expression)
         return tuple(dict.fromkeys(self.plan.find(each.name).id for each in parts if isinstance(each, Reference)))
 
     def _use(self, holding: Holding, feature_id: str) -> HoldingUse:

@@ -136,7 +136,7 @@ class Lineage:
                 self._link(_field(source), states[key])
         features = {each.id: Node("feature", each.id) for each in of.entries}
         for entry in of.entries:
-            node, read = features[entry.id], read_by(of.plan.declared(entry.id).expression)
+            node, read = features[entry.id], read_by(of.plan.declared[entry.id].expression)
             for key in read.holdings:
                 self._link(states[key], node)
             for source in read.fields:

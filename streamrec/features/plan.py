@@ -83,6 +83,8 @@ class Plan:
 
     Attributes
     ----------
+    declared
+        By id, as they were declared.
     features
         By id, references resolved.
     states
@@ -115,7 +117,7 @@ class Plan:
                 )  # fmt: skip
             declared[each.id] = each
         self._newest = _newest(declared.values())
-        self._declared = declared
+        self.declared = declared
         self._resolving: list[str] = []
         self.features: dict[str, Feature] = {}
         for each in declared.values():
@@ -133,17 +135,13 @@ class Plan:
 
     def __reduce__(self) -> tuple[type["Plan"], tuple[tuple[Feature, ...], tuple[FeatureSet, ...]]]:
         """Pickled as what was declared: another process compiles it for itself."""
-        return Plan, (tuple(self._declared.values()), self.sets)
+        return Plan, (tuple(self.declared.values()), self.sets)
 
     # Which features.
 
     def find(self, name: str) -> Feature:
         """A feature by name (its newest version) or by ``name@version``. Raises KeyError."""
         return self.features[name if "@" in name else self._newest[name]]
-
-    def declared(self, name: str) -> Feature:
-        """The same as it was declared, references and all. Raises KeyError."""
-        return self._declared[self.find(name).id]
 
     def members(self, wanted: FeatureSet) -> tuple[Feature, ...]:
         """The features of a set, in its order; raises DeclarationError where one is not computed."""
@@ -162,7 +160,7 @@ class Plan:
         return wanted.name(self.members(wanted))
 
     def _near(self, name: str) -> str:
-        versions = [each for each in self._declared if each.partition("@")[0] == name.partition("@")[0]]
+        versions = [each for each in self.declared if each.partition("@")[0] == name.partition("@")[0]]
         if versions:
             return f"there is {', '.join(versions)}"
         return "declare it, or take it out of the set"
@@ -183,7 +181,7 @@ class Plan:
     def _replace(self, expression: Expression, within: Feature) -> Expression:
         if isinstance(expression, Reference):
             try:
-                found = self._declared[expression.name if "@" in expression.name else self._newest[expression.name]]
+                found = self.declared[expression.name if "@" in expression.name else self._newest[expression.name]]
             except KeyError:
                 raise DeclarationError(
                     f"{within.name} reads the feature {expression.name!r}, which nobody declares",
