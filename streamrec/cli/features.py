@@ -12,9 +12,10 @@ from rich.text import Text
 from streamrec.cli.features_cost import cost
 from streamrec.cli.features_lineage import lineage
 from streamrec.cli.tables import new_table, show_table
-from streamrec.features.catalogue import Entry, UnknownFeatureError, catalogue
+from streamrec.features.catalogue import Entry, UnknownFeatureError
 from streamrec.features.near import near
-from streamrec.features.search import LONGEST, search
+from streamrec.features.search import LONGEST
+from streamrec.ranking.catalogue import catalogue, search
 
 _AS_JSON: Final = click.option("--json", "as_json", is_flag=True, help="One JSON document instead of a table.")
 _FILTERS: Final = ("tag", "owner", "entity", "model")

@@ -1,6 +1,7 @@
 """``streamrec features cost``: what features cost, measured."""
 
 import json
+import sys
 import time
 from collections.abc import Sequence
 from typing import Final
@@ -14,8 +15,9 @@ from rich.text import Text
 from streamrec.cli.members import open_store
 from streamrec.cli.options import plain_errors, with_settings
 from streamrec.cli.tables import new_table, show_table
-from streamrec.features.catalogue import UnknownFeatureError, catalogue
+from streamrec.features.catalogue import UnknownFeatureError
 from streamrec.features.cost import Costs, FeatureCost, measure, steps
+from streamrec.ranking.catalogue import catalogue
 from streamrec.settings import Settings
 
 _SORTS: Final = {
@@ -63,7 +65,7 @@ def cost(
     this machine under its present load.
 
     \b
-    Exit codes: 0; 1 when there is no such feature, or Redis does not answer.
+    Exit codes: 0; 1 when there is no such feature, or Redis does not answer; 130 Ctrl-C.
 
     \b
     Examples:
@@ -76,7 +78,11 @@ def cost(
         wanted = {catalogue().find(name).id for name in names}
     except UnknownFeatureError as error:
         raise click.ClickException(str(error)) from error
-    costs = _measured(settings, from_redis, keys, events, seed)
+    try:
+        costs = _measured(settings, from_redis, keys, events, seed)
+    except KeyboardInterrupt:
+        click.echo("interrupted: nothing was measured to its end", err=True)
+        sys.exit(130)
     features = sorted((each for each in costs.features if not wanted or each.id in wanted), key=_SORTS[sort])
     states = [each for each in costs.states if not wanted or wanted.intersection(each.features)]
     if as_json:

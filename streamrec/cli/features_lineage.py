@@ -8,7 +8,7 @@ import msgspec
 
 from streamrec.features import drawing
 from streamrec.features.lineage import Lineage, Node, UnknownNodeError
-from streamrec.features.lineage import lineage as shipped
+from streamrec.ranking.catalogue import lineage as shipped
 
 _FORMATS: Final = {"tree": drawing.tree, "dot": drawing.dot, "mermaid": drawing.mermaid}
 

@@ -1,8 +1,7 @@
 """The catalogue: all that people and programs may want to know of each feature, made from its declaration."""
 
 from collections.abc import Iterable, Mapping
-from functools import cache
-from typing import Annotated, Final
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
@@ -10,11 +9,8 @@ from msgspec import Meta
 from streamrec.features.holding import Holding, holdings_of, read_by
 from streamrec.features.language.feature import Feature, walk
 from streamrec.features.language.reference import Reference
-from streamrec.features.library import PLAN
 from streamrec.features.near import near
 from streamrec.features.plan import Plan
-
-WORKFLOWS: Final = {"jobs": "job_check"}  # by name, the model whose set of features they read
 
 
 class ModelUse(msgspec.Struct, frozen=True):
@@ -86,7 +82,7 @@ class Catalogue:
     plan
         The features and the sets of models.
     workflows
-        By the name of a workflow, the model that it asks.
+        By the name of a workflow, the model whose set of features it reads.
 
     Attributes
     ----------
@@ -97,14 +93,15 @@ class Catalogue:
 
     Examples
     --------
-    >>> entry = Catalogue(PLAN).find("save_rate")
+    >>> from streamrec.features.library import PLAN
+    >>> entry = Catalogue(PLAN, {"jobs": "job_check"}).find("save_rate")
     >>> entry.id, entry.entity, entry.workflows
     ('save_rate@1', 'job', ('jobs',))
     >>> entry.state[0].keeps, entry.state[0].shared_with
     ('count(saves, by=job, window=decay(7d))', ('job_saves@1',))
     """
 
-    def __init__(self, plan: Plan, workflows: Mapping[str, str] = WORKFLOWS) -> None:
+    def __init__(self, plan: Plan, workflows: Mapping[str, str]) -> None:
         self.plan, self.workflows = plan, dict(workflows)
         self.holdings = holdings_of(plan)
         self.sets = {plan.name_of(each): each for each in plan.sets}
@@ -139,7 +136,8 @@ class Catalogue:
 
         Examples
         --------
-        >>> [entry.name for entry in Catalogue(PLAN).select(tag="age", entity="member")]
+        >>> from streamrec.features.library import PLAN
+        >>> [entry.name for entry in Catalogue(PLAN, {}).select(tag="age", entity="member")]
         ['member_idle']
         """
         return tuple(
@@ -180,9 +178,3 @@ class Catalogue:
 
 def _kinds(feature: Feature) -> tuple[str, ...]:
     return tuple(sorted({each.kind for each in walk(feature.expression)} - {"constant"}))
-
-
-@cache
-def catalogue() -> Catalogue:
-    """That of the shipped features."""
-    return Catalogue(PLAN)

@@ -12,8 +12,10 @@ def tree(graph: Lineage, node: Node) -> str:
 
     Examples
     --------
-    >>> from streamrec.features.lineage import lineage
-    >>> print(tree(lineage(), lineage().find("same_industry")))
+    >>> from streamrec.features.catalogue import Catalogue
+    >>> from streamrec.features.library import PLAN
+    >>> graph = Lineage(Catalogue(PLAN, {"jobs": "job_check"}))
+    >>> print(tree(graph, graph.find("same_industry")))
     feature same_industry@1
     comes from
     ├─ topic job-postings: industry
@@ -70,8 +72,10 @@ def dot(graph: Lineage, node: Node) -> str:
 
     Examples
     --------
-    >>> from streamrec.features.lineage import lineage
-    >>> print(dot(lineage(), lineage().find("job_check")).splitlines()[-2])
+    >>> from streamrec.features.catalogue import Catalogue
+    >>> from streamrec.features.library import PLAN
+    >>> graph = Lineage(Catalogue(PLAN, {"jobs": "job_check"}))
+    >>> print(dot(graph, graph.find("job_check")).splitlines()[-2])
       "model:job_check/..." -> "workflow:jobs";
     """
     nodes = _around(graph, node)
@@ -86,8 +90,10 @@ def mermaid(graph: Lineage, node: Node) -> str:
 
     Examples
     --------
-    >>> from streamrec.features.lineage import lineage
-    >>> print(mermaid(lineage(), lineage().find("jobs")).splitlines()[0])
+    >>> from streamrec.features.catalogue import Catalogue
+    >>> from streamrec.features.library import PLAN
+    >>> graph = Lineage(Catalogue(PLAN, {"jobs": "job_check"}))
+    >>> print(mermaid(graph, graph.find("jobs")).splitlines()[0])
     flowchart LR
     """
     nodes = _around(graph, node)

@@ -4,14 +4,13 @@ An edge leads from what is read to who reads it. Upstream is where something com
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
 from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
 
 from streamrec.events import JobPosting, MemberProfile
-from streamrec.features.catalogue import Catalogue, catalogue
+from streamrec.features.catalogue import Catalogue
 from streamrec.features.holding import read_by
 from streamrec.features.language.streams import TOPIC_OF
 from streamrec.features.language.types import types_of
@@ -55,7 +54,8 @@ class Lineage:
 
     Examples
     --------
-    >>> graph = Lineage(catalogue())
+    >>> from streamrec.features.library import PLAN
+    >>> graph = Lineage(Catalogue(PLAN, {"jobs": "job_check"}))
     >>> pay = graph.find("pay")
     >>> [node.name for node in graph.upstream(pay) if node.kind == "topic"]
     ['job-postings', 'member-profiles']
@@ -185,9 +185,3 @@ def _reached(node: Node, edges: Mapping[Node, Mapping[Node, None]]) -> tuple[Nod
                 found[each] = None
                 waiting.append(each)
     return tuple(sorted(found, key=_place))
-
-
-@cache
-def lineage() -> Lineage:
-    """That of the shipped features."""
-    return Lineage(catalogue())

@@ -12,13 +12,12 @@ finds nothing.
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache
 from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
 
-from streamrec.features.catalogue import Catalogue, Entry, catalogue
+from streamrec.features.catalogue import Catalogue, Entry
 from streamrec.features.near import edits
 
 FIELDS: Final = ("name", "description", "tags", "owner", "expression")  # the best first
@@ -50,7 +49,8 @@ class Search:
 
     Examples
     --------
-    >>> index = Search(catalogue())
+    >>> from streamrec.features.library import PLAN
+    >>> index = Search(Catalogue(PLAN, {}))
     >>> [hit.entry.name for hit in index.find("populrity")][:3]
     ['popularity_day', 'popularity_days', 'popularity_hour']
     >>> index.find("saves per view")[0].entry.name, index.find("xyzzy plugh")
@@ -140,9 +140,3 @@ def _texts(entry: Entry) -> dict[str, Iterable[str]]:
         "name": (entry.name,), "description": (entry.description,), "tags": entry.tags, "owner": ("owner", entry.owner),
         "expression": (entry.expression, *entry.kinds, *entry.sources, *read, entry.entity, entry.unit),
     }  # fmt: skip
-
-
-@cache
-def search() -> Search:
-    """That of the shipped features."""
-    return Search(catalogue())

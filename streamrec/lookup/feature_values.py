@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Meta
 
-from streamrec.features.catalogue import UnknownFeatureError, catalogue
+from streamrec.features.catalogue import UnknownFeatureError
 from streamrec.features.language import Feature
 from streamrec.features.library import PLAN
 from streamrec.features.reader import Reader
@@ -27,6 +27,7 @@ from streamrec.lookup.problems import FieldError, Problem
 from streamrec.lookup.requests import invalid_body
 from streamrec.lookup.service import Service
 from streamrec.metrics import DEGRADED
+from streamrec.ranking.catalogue import catalogue
 from streamrec.stores.serving import UNREADABLE_STATE, Inputs
 
 MOST_ENTITIES: Final = 100

@@ -7,14 +7,15 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
-from streamrec.features.catalogue import Entry, UnknownFeatureError, catalogue
-from streamrec.features.lineage import Edge, Node, UnknownNodeError, lineage
-from streamrec.features.search import LONGEST, search
+from streamrec.features.catalogue import Entry, UnknownFeatureError
+from streamrec.features.lineage import Edge, Node, UnknownNodeError
+from streamrec.features.search import LONGEST
 from streamrec.lookup import offsets, problems
 from streamrec.lookup.cursor import InvalidCursorError
 from streamrec.lookup.operation import Call
 from streamrec.lookup.problems import Problem
 from streamrec.lookup.service import Service
+from streamrec.ranking.catalogue import catalogue, lineage, search
 
 _WORD: Final = 200  # characters of a tag, an owner, …
 

@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from streamrec.features.catalogue import catalogue
-from streamrec.features.search import search
+from streamrec.ranking.catalogue import catalogue, search
 
 Run = Callable[..., Result]
 

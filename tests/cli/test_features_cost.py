@@ -8,9 +8,9 @@ import pytest
 from click.testing import Result
 
 from streamrec.cli.features_sample import simulated
-from streamrec.features.catalogue import catalogue
 from streamrec.features.sample import Sample
 from streamrec.features.state import pack
+from streamrec.ranking.catalogue import catalogue
 from streamrec.settings import Settings
 from streamrec.stores.keys import Keys
 
@@ -57,6 +57,18 @@ def test_without_redis_there_is_a_message_and_no_traceback(run: Run, away: dict[
     assert answer.exit_code == 1
     assert "does not answer" in answer.stderr
     assert "Traceback" not in answer.output
+
+
+def test_ctrl_c_is_exit_code_130_and_no_traceback(
+    run: Run, away: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_arguments: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("streamrec.cli.features_cost.measure", interrupted)
+    answer = run(away, "features", "cost", *EVENTS)
+    assert (answer.exit_code, answer.stdout) == (130, "")
+    assert answer.stderr.endswith("interrupted: nothing was measured to its end\n")
 
 
 @pytest.mark.servers

@@ -5,7 +5,7 @@ import pytest
 from click.testing import Result
 
 from streamrec.features import drawing
-from streamrec.features.lineage import lineage
+from streamrec.ranking.catalogue import lineage
 
 Run = Callable[..., Result]
 

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from streamrec.features.catalogue import Catalogue, UnknownFeatureError, catalogue
+from streamrec.features.catalogue import Catalogue, UnknownFeatureError
 from streamrec.features.language import (
     Feature,
     FeatureSet,
@@ -32,6 +32,7 @@ from streamrec.features.language import (
 )
 from streamrec.features.library import PLAN
 from streamrec.features.plan import Plan
+from streamrec.ranking.catalogue import catalogue
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "catalogue.json"
 REMEDY = "if that was meant: python -m tests.features.test_catalogue, and look at the diff"

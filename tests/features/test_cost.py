@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from streamrec.events import JobSave, JobView
-from streamrec.features.catalogue import Catalogue, catalogue
+from streamrec.features.catalogue import Catalogue
 from streamrec.features.cost import Costs, measure, steps
 from streamrec.features.language import Feature, count, decay, job, log1p, member, saves, share, views
 from streamrec.features.language.fields import posting
 from streamrec.features.plan import Plan
 from streamrec.features.sample import Done, Sample
 from streamrec.features.state import JobState, MemberState, pack
+from streamrec.ranking.catalogue import catalogue
 
 START = 1_700_000_000_000
 

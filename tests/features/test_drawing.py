@@ -3,7 +3,8 @@ import re
 import pytest
 
 from streamrec.features.drawing import dot, mermaid, tree
-from streamrec.features.lineage import Lineage, Node, lineage
+from streamrec.features.lineage import Lineage, Node
+from streamrec.ranking.catalogue import lineage
 
 from .test_catalogue import SEEN, made
 

@@ -3,10 +3,11 @@ from itertools import product
 
 import pytest
 
-from streamrec.features.catalogue import Catalogue, catalogue
+from streamrec.features.catalogue import Catalogue
 from streamrec.features.language import Feature, FeatureSet, count, decay, job, views
-from streamrec.features.lineage import KINDS, Lineage, Node, UnknownNodeError, lineage
+from streamrec.features.lineage import KINDS, Lineage, Node, UnknownNodeError
 from streamrec.features.plan import Plan
+from streamrec.ranking.catalogue import catalogue, lineage
 
 from .test_catalogue import SEEN, made
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamrec.features.catalogue import catalogue
-from streamrec.features.search import Search, search
+from streamrec.features.search import Search
+from streamrec.ranking.catalogue import catalogue, search
 
 from .test_catalogue import made
 

@@ -4,10 +4,9 @@ import httpx
 import msgspec
 import pytest
 
-from streamrec.features.catalogue import Entry, catalogue
-from streamrec.features.lineage import lineage
-from streamrec.features.search import search
+from streamrec.features.catalogue import Entry
 from streamrec.lookup.service import Service
+from streamrec.ranking.catalogue import catalogue, lineage, search
 
 pytestmark = pytest.mark.anyio
 
