@@ -13,7 +13,7 @@ To read the code in the order in which an event travels:
 7. `streamrec.features.language`: what a feature can say. `streamrec.features.library`: the features. `streamrec.features.plan`:
    how they are folded. `streamrec.features.table`: all jobs, as columns. `streamrec.features.reading`: how features are read.
    `streamrec.features.catalogue`, `streamrec.features.lineage`, `streamrec.ranking.catalogue`: what is known of them.
-   `streamrec.ranking.candidates`, `streamrec.ranking.workflow`: from a member to a ranked list.
+   `streamrec.ranking.candidates`, `streamrec.ranking.workflows`, `streamrec.ranking.engine`: from a member to a ranked list.
 8. `streamrec.stores.serving`, `streamrec.lookup.recommendations`: the answer.
 9. `streamrec.building.builder`, `streamrec.building.handover`: the same from a past log.
    `streamrec.stores.generations`: the switch to it.

@@ -127,6 +127,11 @@ TABLE_LAG = Gauge(
     "Time since the table of jobs was last known to be current.",
     multiprocess_mode="livemax",
 )
+FALLBACKS = Counter(
+    "streamrec_workflow_fallbacks_total",
+    "Lists that a workflow's fallback made, by the workflow that was asked and the reason.",
+    ["workflow", "reason"],
+)
 STORE_SECONDS = Histogram(
     "streamrec_store_seconds", "Time of one round trip to the store.", ["operation"], buckets=_FAST
 )
@@ -137,6 +142,11 @@ UNREADABLE = Counter("streamrec_unreadable_values_total", "Stored values that th
 REQUESTS = Counter("streamrec_lookup_requests_total", "HTTP requests.", ["route", "status"])
 REQUEST_SECONDS = Histogram("streamrec_lookup_request_seconds", "Time to answer a request.", ["route"], buckets=_FAST)
 ANSWERS = Counter("streamrec_lookup_answers_total", "Recommendations answered.", ["ranked"])
+ANSWERS_BY_WORKFLOW = Counter(
+    "streamrec_lookup_workflow_answers_total",
+    "Recommendations answered, by the workflow that made the list.",
+    ["workflow"],
+)
 DEGRADED = Counter("streamrec_lookup_degraded_total", "Answers that fell short, by reason.", ["reason"])
 STATE_AGE = Histogram("streamrec_lookup_state_age_seconds", "Age of the member's state in an answer.", buckets=_SLOW)
 CANDIDATES = Histogram(

@@ -60,6 +60,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     idle_watermark_s: float = 5.0  # how late a record may be at an input that has been read to its end
 
     # Ranked lists.
+    workflow: str = "jobs"  # what makes lists where a request names none: `streamrec workflows list`
     list_size: int = 200
     cached_list_size: int = 50  # jobs of a list that are kept ready, with their features; what is deeper is ranked anew
     explore: float = 0.1  # share of answers that try a job from further down near the top, see `ranking.rerank`

@@ -34,8 +34,8 @@ from streamrec.features.network import fold_own
 from streamrec.features.state import MemberState, Neighbours, Network, pack, unpack
 from streamrec.kafka.producer import ProduceFailedError, Producer, Record
 from streamrec.models.examples import example_key, is_example_of
+from streamrec.ranking.engine import recent_ids
 from streamrec.ranking.examples import example, is_positive
-from streamrec.ranking.workflow import recent_ids
 from streamrec.settings import Settings
 from streamrec.stores.base import Delete, FencedError, Put, StoreUnavailableError, Write
 from streamrec.stores.keys import Keys

@@ -9,8 +9,9 @@ import time
 from typing import Final
 
 from streamrec import metrics
+from streamrec.ranking.default import default_workflow
+from streamrec.ranking.engine import rank
 from streamrec.ranking.ranked import pack
-from streamrec.ranking.workflow import rank
 from streamrec.settings import Settings
 from streamrec.stores.base import Put, StoreUnavailableError, Write
 from streamrec.stores.keys import Keys
@@ -49,10 +50,14 @@ class CpuBudget:
 
 
 class Recommender:
-    """Collects members who acted (`changed`) and ranks their lists anew in the background (`run`)."""
+    """Collects members who acted (`changed`) and ranks their lists anew in the background (`run`), by the default workflow.
+
+    Without a clock for its budget: nobody waits for these lists, and one by a fallback would not be worth keeping.
+    """
 
     def __init__(self, serving: Serving, keys: Keys, settings: Settings) -> None:
         self._serving, self._keys, self._settings = serving, keys, settings
+        self._workflow = default_workflow(settings)
         self._waiting: dict[str, None] = {}
         self._wake = asyncio.Event()
         self._budget = CpuBudget(settings.rerank_cpu_share, _BURST_S, time.monotonic())
@@ -101,8 +106,10 @@ class Recommender:
     def _list_of(self, member: str, inputs: Inputs) -> Write:
         settings, serving = self._settings, self._serving
         ranked = rank(
-            inputs.state, inputs.neighbours, serving.table, serving.scorer, time.time_ns() // 1_000_000,
+            self._workflow, inputs.state, inputs.neighbours, serving.table, serving.scorer, time.time_ns() // 1_000_000,
             size=settings.list_size, viewed_again_after_ms=settings.viewed_again_after_ms,
             without_posting=serving.without_posting, network=inputs.network,
         )  # fmt: skip
+        if ranked.degraded is not None:
+            metrics.FALLBACKS.labels(self._workflow.label, ranked.degraded).inc()
         return Put(self._keys.ranked(member), pack(ranked.head(settings.cached_list_size)), settings.asked_within_s)

@@ -26,6 +26,7 @@ from streamrec.agents.recommender import Recommender
 from streamrec.agents.schemas import Schemas
 from streamrec.kafka.admin import Admin
 from streamrec.kafka.producer import Producer
+from streamrec.ranking.default import default_workflow
 from streamrec.settings import Settings
 from streamrec.stores.generations import Generation, current_of
 from streamrec.stores.redis import RedisStore
@@ -102,7 +103,13 @@ def run(settings: Settings) -> int:
     int
         Exit code: 0; 1 after a failure that another try may mend; 2 for a fault of the topics or of the number of
         partitions; 3 for a position that does not fit the log.
+
+    Raises
+    ------
+    SettingsError
+        There is no such workflow as the setting names.
     """
+    default_workflow(settings)  # says what is wrong with it here, before anything is claimed
     if code := check_topics("worker", settings, topics.load()):
         return code
     generation = current_of(settings, claim=True)

@@ -62,6 +62,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         generation = yield from _generation(settings, client)
         keys = None if generation is None else generation.keys(settings.namespace)
         yield from _slots(settings, client)
+    yield from _workflow(settings)
     if settings.schema_registry is not None:
         yield from _registry(settings)
     if kafka_answers:
@@ -106,6 +107,17 @@ def _letters(settings: Settings, records: int) -> Finding:
         return Finding("ok", "dead letters", "all have been sent again")
     what = f"{unsettled:,} records could not be used"
     return Finding("warning", "dead letters", what, "streamrec dead-letters list says why")
+
+
+def _workflow(settings: Settings) -> Iterator[Finding]:
+    from streamrec.ranking.default import default_workflow  # noqa: PLC0415
+
+    try:
+        default_workflow(settings)
+    except SettingsError as error:
+        yield Finding(
+            "broken", "settings", str(error), "no process that ranks starts like this: mend STREAMREC_WORKFLOW"
+        )
 
 
 def _registry(settings: Settings) -> Iterator[Finding]:

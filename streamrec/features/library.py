@@ -52,13 +52,14 @@ from streamrec.features.language import (
     views,
 )
 from streamrec.features.language.calculation import absolute, mean_of
+from streamrec.features.language.ties import ORDERED
 from streamrec.features.plan import Plan
 
 _LONG_AGO: Final = math.log1p(30 * 24 * 60)  # minutes
 _SENSIBLE_PAY: Final = (0.01, 1e12)  # in any currency and for any time: beyond lies a mistake of whoever wrote it
 
 # By these jobs are ordered, for what is popular: candidates, leaders, the API.
-POPULARITY: Final = tuple(count(actions, by=job, window=decay(half_life)) for half_life in ("1h", "1d", "10d"))
+POPULARITY: Final = tuple(count(actions, by=job, window=decay(half_life)) for half_life in ORDERED)
 
 _COUNTED: Final = {"view": views, "like": likes, "save": saves, "application": applications, "dismissal": dismissals}
 JOB_COUNTS: Final = tuple(count(stream, by=job, window=decay("7d")) for stream in _COUNTED.values())

@@ -136,10 +136,11 @@ class Lineage:
                 self._link(_field(source), states[key])
         features = {each.id: Node("feature", each.id) for each in of.entries}
         for entry in of.entries:
-            node, read = features[entry.id], read_by(of.plan.declared[entry.id].expression)
-            for key in read.holdings:
+            node, read = features[entry.id], read_by(of.plan.features[entry.id].expression)
+            behind = [read_by(of.plan.features[other].expression) for other in entry.features]
+            for key in set(read.holdings).difference(*(each.holdings for each in behind)):
                 self._link(states[key], node)
-            for source in read.fields:
+            for source in set(read.fields).difference(*(each.fields for each in behind)):
                 field = _field(source)
                 self._link(Node("topic", source.partition(".")[0]), field)
                 self._link(field, node)
@@ -156,6 +157,8 @@ class Lineage:
     def _called(node: Node, of: Catalogue) -> Iterator[str]:
         yield node.name
         match node.kind:
+            case "workflow":
+                yield node.name.partition("@")[0]
             case "feature" if of.find(node.name).newest:
                 yield node.name.partition("@")[0]
             case "model":

@@ -8,6 +8,7 @@ of a job needs, and no others. *Steps*: every distinct expression once, inputs f
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from difflib import get_close_matches
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -21,15 +22,15 @@ from streamrec.features.language.calculation import first_of
 from streamrec.features.language.declaration import DeclarationError
 from streamrec.features.language.expression import Constant, Expression
 from streamrec.features.language.feature import Feature, FeatureSet, walk
-from streamrec.features.language.lifetime import Within
+from streamrec.features.language.keys import joined
 from streamrec.features.language.reference import Reference
-from streamrec.features.language.streams import ACTION_OF, Condition, key_of
+from streamrec.features.language.streams import ACTION_OF, Condition
 from streamrec.features.language.types import Type
+from streamrec.features.texts import text_of
 
 Cells = dict[str, Kept]
 Feed = Callable[[Cells, Mapping[str, Any], int, int], None]  # cells, fields, time, sign
 
-JOIN: Final = "\x1f"  # between the texts of a combined key
 _NOTHING: Final[dict[str, Any]] = {}
 
 
@@ -41,14 +42,11 @@ class State:
     ----------
     aggregate
         What it keeps.
-    ttl_ms
-        After which it is dropped; None for never.
     features
         Ids of the features that read it.
     """
 
     aggregate: Aggregate
-    ttl_ms: int | None
     features: tuple[str, ...]
 
     @property
@@ -60,6 +58,11 @@ class State:
     def key(self) -> str:
         """Its name in an owner's state."""
         return self.aggregate.state_key
+
+    @property
+    def ttl_ms(self) -> int | None:
+        """How long after its last event it is dropped; None for never."""
+        return self.aggregate.ttl_ms
 
     @property
     def keeps(self) -> Cell | Keyed:
@@ -145,25 +148,33 @@ class Plan:
 
     def members(self, wanted: FeatureSet) -> tuple[Feature, ...]:
         """The features of a set, in its order; raises DeclarationError where one is not computed."""
-        found = []
+        found: dict[str, Feature] = {}
         for name in wanted.wants:
             try:
-                found.append(self.find(name))
+                feature = self.find(name)
             except KeyError:
                 raise DeclarationError(
                     f"the model {wanted.model} asks for {name}, and nobody computes it", self._near(name), wanted.site
                 ) from None
-        return tuple(found)
+            if feature.name in found:
+                raise DeclarationError(
+                    f"the model {wanted.model} asks for {found[feature.name].id} and for {feature.id}",
+                    "leave one of them out: their columns have one name", wanted.site,
+                )  # fmt: skip
+            found[feature.name] = feature
+        return tuple(found.values())
 
     def name_of(self, wanted: FeatureSet) -> str:
         """What a set is called: see `FeatureSet.name`."""
         return wanted.name(self.members(wanted))
 
     def _near(self, name: str) -> str:
-        versions = [each for each in self.declared if each.partition("@")[0] == name.partition("@")[0]]
+        asked = name.partition("@")[0]
+        versions = [each for each in self.declared if each.partition("@")[0] == asked]
         if versions:
             return f"there is {', '.join(versions)}"
-        return "declare it, or take it out of the set"
+        near = get_close_matches(asked, self._newest)
+        return f"declare it, or use {near[0]}" if near else "declare it, or leave it out"
 
     def _resolved(self, each: Feature) -> Feature:
         if each.id in self.features:
@@ -174,7 +185,7 @@ class Plan:
         self._resolving.append(each.id)
         expression = self._replace(each.expression, each)
         self._resolving.pop()
-        made = each if expression is each.expression else replace(each, expression=expression, entity="")
+        made = each if expression is each.expression else replace(each, expression=expression)
         self.features[each.id] = made
         return made
 
@@ -195,7 +206,7 @@ class Plan:
                 )
             return first_of(value.expression, Constant(value.default))
         if isinstance(expression, Aggregate):
-            return expression if within.ttl_ms is None else Within(expression, within.ttl_ms)
+            return expression if within.ttl_ms is None else replace(expression, ttl_ms=within.ttl_ms)
         changed = {}
         for each in fields(expression):
             value = getattr(expression, each.name)
@@ -219,13 +230,8 @@ class Plan:
                 if not isinstance(expression, Aggregate):
                     continue
                 known = found.get(expression.state_key)
-                if known is None:
-                    found[expression.state_key] = State(expression, feature.ttl_ms, (feature.id,))
-                    continue
-                ttl = None if known.ttl_ms is None or feature.ttl_ms is None else max(known.ttl_ms, feature.ttl_ms)
-                found[expression.state_key] = State(
-                    expression, ttl, tuple(dict.fromkeys((*known.features, feature.id)))
-                )
+                features = (*known.features, feature.id) if known else (feature.id,)
+                found[expression.state_key] = State(expression, tuple(dict.fromkeys(features)))
         return found
 
     def _compile(self) -> None:
@@ -314,11 +320,13 @@ def feed_of(state: State) -> Feed:
     cell, keeps = state.cell, state.keeps
     fold, fresh, reversible = cell.fold, keeps.fresh, cell.reversible
     conditions, value = aggregate.stream.conditions, aggregate.value
-    keys = tuple("job_id" if part == "job" else part.removeprefix("event.") for part in aggregate.by.keyed)
+    parts = aggregate.by.keyed
+    keys = tuple("job_id" if part == "job" else part.removeprefix("event.") for part in parts)
+    is_text = value is not None and aggregate.stream.types()[value] is Type.TEXT and not value.endswith("_id")
 
     if not (conditions or keys or value or ttl):
 
-        def plain(cells: Cells, said: Mapping[str, Any], at: int, sign: int) -> None:
+        def plain(cells: Cells, said: Mapping[str, Any], at: int, sign: int) -> None:  # noqa: ARG001  (a Feed)
             kept = cells.get(key)
             if kept is None:
                 if sign < 0:
@@ -347,11 +355,13 @@ def feed_of(state: State) -> Feed:
                 return
             kept = fresh()
         given = said.get(value) if value is not None else None
+        if is_text:
+            given = text_of(given)
         if isinstance(keeps, Keyed):
-            texts = [said.get(name) for name in keys]
-            if not all(texts):
+            by = joined(parts, [said.get(name) for name in keys])
+            if by is None or (value is not None and given is None):
                 return
-            keeps.fold(kept, at, JOIN.join(map(joined, keys, texts)), given, sign)
+            keeps.fold(kept, at, by, given, sign)
         elif value is None or given is not None:
             fold(kept, at, given, sign)
         else:
@@ -369,11 +379,6 @@ def _put(cells: Cells, key: str, kept: Kept) -> None:
         ordered = sorted(cells.items())
         cells.clear()
         cells.update(ordered)
-
-
-def joined(name: str, text: str) -> str:
-    """A text as a part of a combined key: as texts are compared, but for the ids of jobs."""
-    return text if name == "job_id" else str(key_of(text))
 
 
 def _meets(conditions: Sequence[Condition], said: Mapping[str, Any]) -> bool:

@@ -1,12 +1,15 @@
 """The vectorised reader: the features of a set, for n jobs beside one member, as one matrix."""
 
-from collections.abc import Callable, Sequence
-from itertools import accumulate
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate, chain
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from streamrec.features.cells.decay import DecayedCount
+from streamrec.features.language.aggregates import Aggregate
+from streamrec.features.language.calculation import Calculation
 from streamrec.features.language.expression import Expression
 from streamrec.features.language.feature import Feature
 from streamrec.features.language.types import Type
@@ -18,6 +21,9 @@ _LARGEST: Final = float(np.finfo(np.float32).max)
 class Reader:
     """Computes every distinct expression once, inputs first, and puts the values of each feature into its columns.
 
+    What many features share is done once for all of them: decayed counts are one power, and where the last step of a
+    feature is log1p, it is taken of all such columns together.
+
     Parameters
     ----------
     features
@@ -27,31 +33,44 @@ class Reader:
     ----------
     columns
         Their names.
+
+    Examples
+    --------
+    >>> from streamrec.features.language import bucketise, context, count, job, log1p, views
+    >>> features = [
+    ...     Feature("job_views", log1p(count(views, by=job)), "views of all time", "log1p"),
+    ...     Feature("daytime", bucketise(context.hour, 6, 18), "night, day or evening", "0, 1"),
+    ... ]
+    >>> Reader(features).columns
+    ('job_views', 'daytime#0', 'daytime#1', 'daytime#2')
     """
 
     def __init__(self, features: Sequence[Feature]) -> None:
         self.columns = tuple(name for feature in features for name in feature.columns)
-        places: dict[Expression, int] = {}
         self._steps: list[tuple[Callable[..., Any], tuple[int, ...]]] = []
-        for feature in features:
-            self._place(feature.expression, places)
-        starts = [0, *accumulate(len(feature.columns) for feature in features)]
-        outputs = [
-            (at, len(each.columns), places[each.expression], each) for at, each in zip(starts, features, strict=False)
-        ]
-        self._numbers = [(at, place) for at, _, place, each in outputs if each.expression.type is not Type.CATEGORY]
+        places: dict[Expression, int] = {}
+        counted = dict.fromkeys(chain.from_iterable(_decayed(each.expression) for each in features))
+        self._of_jobs = [each for each in counted if each.by.place == "job"]
+        self._of_member = [each for each in counted if each.by.place == "member"]
+        for each in (*self._of_jobs, *self._of_member):
+            places[each] = len(places)
+        logs = [each for each in features if _logs(each)]
+        categories = [each for each in features if each.expression.type is Type.CATEGORY]
+        others = [each for each in features if not _logs(each) and each.expression.type is not Type.CATEGORY]
+        starts = dict(zip(features, accumulate((len(each.columns) for each in features), initial=0), strict=False))
+        self._logs = [(starts[each], self._place(each.expression.inputs[0], places)) for each in logs]
+        self._others = [(starts[each], self._place(each.expression, places)) for each in others]
         self._categories = [
-            (at, width, place) for at, width, place, each in outputs if each.expression.type is Type.CATEGORY
+            (starts[each], len(each.columns), self._place(each.expression, places)) for each in categories
         ]
-        defaults = np.array([[each.default] for each in features for _ in each.columns], np.float64)
-        self._defaults = np.clip(defaults, -_LARGEST, _LARGEST).astype(np.float32)
+        self._defaults = np.array([each.default for each in features for _ in each.columns], np.float32)
 
-    def _place(self, expression: Expression, places: dict[Expression, int]) -> None:
+    def _place(self, expression: Expression, places: dict[Expression, int]) -> int:
         if expression not in places:
-            for each in expression.inputs:
-                self._place(each, places)
+            inputs = tuple(self._place(each, places) for each in expression.inputs)
             places[expression] = len(places)
-            self._steps.append((expression.read, tuple(places[each] for each in expression.inputs)))
+            self._steps.append((expression.read, inputs))
+        return places[expression]
 
     def matrix(self, reading: Reading) -> npt.NDArray[np.float32]:
         """Values for the jobs of a reading, with the defaults where something is missing.
@@ -61,20 +80,47 @@ class Reader:
         ndarray
             float32 ``(n, len(columns))``, C-contiguous, always finite.
         """
-        found = self.values(reading)
-        missing = np.isnan(found)
+        result = self.values(reading)
+        missing = np.isnan(result)
         if missing.any():
-            np.copyto(found, self._defaults, where=missing)
-        return np.ascontiguousarray(found.T)
+            np.copyto(result, self._defaults, where=missing)
+        return result
 
     def values(self, reading: Reading) -> npt.NDArray[np.float32]:
-        """The same before the defaults, a row a column: float32 ``(len(columns), n)``, NaN where something is missing."""
+        """The same without the defaults: NaN where something is missing."""
+        with np.errstate(all="ignore"):  # what is no number is missing, and what is too large is cut
+            return self._values(reading)
+
+    def _values(self, reading: Reading) -> npt.NDArray[np.float32]:
         values: list[Any] = []
+        if self._of_jobs:
+            values.extend(reading.decayed_of_jobs(self._of_jobs))
+        if self._of_member:
+            values.extend(reading.decayed_of_member(self._of_member))
         for read, inputs in self._steps:
             values.append(read(reading, *[values[place] for place in inputs]))
-        found = np.empty((len(self.columns), len(reading.rows)), np.float32)
-        for at, place in self._numbers:
-            found[at] = values[place]
-        for at, width, place in self._categories:
-            found[at : at + width] = np.arange(width)[:, None] == values[place]
-        return np.clip(found, -_LARGEST, _LARGEST, out=found)
+        # Fresh memory costs more than all the arithmetic, so there is no second matrix: values go where they belong.
+        result = np.empty((len(reading.rows), len(self.columns)), np.float32)
+        for column, place in self._others:
+            result[:, column] = values[place]
+        for first, width, place in self._categories:
+            result[:, first : first + width] = np.arange(width) == np.reshape(values[place], (-1, 1))
+        logs = np.empty((len(self._logs), len(reading.rows)))
+        for row, (_, place) in zip(logs, self._logs, strict=True):
+            row[:] = values[place]
+        np.log1p(np.maximum(logs, 0.0, out=logs), out=logs)
+        result[:, [column for column, _ in self._logs]] = logs.T
+        return np.clip(result, -_LARGEST, _LARGEST, out=result)
+
+
+def _decayed(expression: Expression) -> Iterator[Aggregate]:
+    """Decayed counts by the member or by the job alone, kept for ever, that an expression is computed from."""
+    if isinstance(expression, Aggregate) and isinstance(expression.cell, DecayedCount) and expression.ttl_ms is None:
+        if not (expression.by.keyed or expression.by.everywhere):
+            yield expression
+    for each in expression.inputs:
+        yield from _decayed(each)
+
+
+def _logs(feature: Feature) -> bool:
+    return isinstance(feature.expression, Calculation) and feature.expression.name == "log1p"

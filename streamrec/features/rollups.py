@@ -5,16 +5,14 @@ company takes its count along, and a sum is the same in whatever order postings 
 """
 
 from collections.abc import Mapping
-from typing import Final
 
 import numpy as np
 
 from streamrec.features.cells.base import Cell, Floats
 from streamrec.features.columns import CODED, Ints
 
-_BITS: Final = 31  # of a code, where two fields are combined
-
 Rows = Mapping[str, tuple[float, ...]]
+Place = tuple[int, ...]  # codes of the fields
 
 
 class Rollup:
@@ -33,7 +31,8 @@ class Rollup:
         self._columns = [CODED.index(field.removeprefix("posting.")) for field in fields]
         self._blank = cell.blank()
         self._nothing = cell.linear_of(self._blank)
-        self._sums: dict[str, dict[int, list[float]]] = {}
+        # By text and place: how many jobs there are, then the sums. Where there is none, nothing is left, not even rounding.
+        self._sums: dict[str, dict[Place, list[float]]] = {}
 
     def change(self, codes: tuple[int, ...], before: Rows, after: Rows) -> None:
         """A job with these codes has other columns now, by the texts of the key."""
@@ -49,32 +48,35 @@ class Rollup:
         self.change(before, rows, {})
         self.change(after, {}, rows)
 
-    def _add(self, place: int, text: str, before: tuple[float, ...], after: tuple[float, ...]) -> None:
+    def _add(self, place: Place, text: str, before: tuple[float, ...], after: tuple[float, ...]) -> None:
         less, more = self._cell.linear_of(before), self._cell.linear_of(after)
-        sums = self._sums.setdefault(text, {}).setdefault(place, [0.0] * len(more))
+        places = self._sums.setdefault(text, {})
+        sums = places.setdefault(place, [0, *self._nothing])
+        sums[0] += any(more) - any(less)
         for index, part in enumerate(more):
-            sums[index] += part - less[index]
+            sums[index + 1] += part - less[index]
+        if not sums[0]:
+            del places[place]
+            if not places:
+                del self._sums[text]
 
     def read(self, text: str, codes: Ints, now: int) -> Floats:
-        """Values for jobs with `codes`, int32 ``(n, 6)``, as of `now` (ms); 0 or NaN (as of nothing) where a field is missing."""
-        sums = self._sums.get(text, {})
-        nothing = self._nothing
-        if not self._columns:
-            return np.broadcast_to(self._cell.read_linear(np.array([sums.get(0, nothing)]), now), len(codes))
-        places = codes[:, self._columns[0]].astype(np.int64)
-        known = places > 0
-        for column in self._columns[1:]:
-            known &= codes[:, column] > 0
-            places = (places << _BITS) | codes[:, column]
-        found, where = np.unique(np.where(known, places, 0), return_inverse=True)
-        picked = [sums.get(place, nothing) if place else nothing for place in found.tolist()]
-        values = np.array(picked, np.float64).reshape(len(picked), len(nothing))
-        return self._cell.read_linear(values, now)[where]
+        """Values for jobs with `codes`, int32 ``(n, 6)``, as of `now` (ms).
 
-    def _place(self, codes: tuple[int, ...]) -> int | None:
-        place = 0
-        for column in self._columns:
-            if not codes[column]:
-                return None
-            place = (place << _BITS) | codes[column]
-        return place
+        Where no job was counted, they are those of nothing (of a count 0); where the job has no such field, NaN.
+        """
+        asked = codes[:, self._columns]
+        if len(self._columns) == 1:
+            found, where = np.unique(asked, return_inverse=True)
+        else:
+            found, where = np.unique(asked, axis=0, return_inverse=True)
+        sums, nothing = self._sums.get(text, {}), [0, *self._nothing]
+        places = [tuple(place) for place in found.reshape(-1, len(self._columns)).tolist()]
+        picked = np.array([sums.get(place, nothing) for place in places], np.float64).reshape(len(places), len(nothing))
+        values = self._cell.read_linear(picked[:, 1:], now)
+        values[[not all(place) for place in places]] = np.nan
+        return values[where.reshape(-1)]
+
+    def _place(self, codes: tuple[int, ...]) -> Place | None:
+        place = tuple([codes[column] for column in self._columns])
+        return place if all(place) else None

@@ -75,7 +75,7 @@ class JobTable:
     keyed
         By state key, aggregates that are counted by the job and something else.
     rollups
-        Aggregates that are added up over jobs.
+        By how they are declared, aggregates that are added up over jobs.
 
     Examples
     --------
@@ -91,7 +91,7 @@ class JobTable:
         self.layout: dict[str, slice] = {}
         self.timed: dict[str, int] = {}
         self.keyed: dict[str, KeyedColumns] = {}
-        self.rollups: dict[Aggregate, Rollup] = {}
+        self.rollups: dict[str, Rollup] = {}
         blank = self._lay_out(plan)
         self.ids: list[str] = []
         self.postings: list[JobPosting | None] = []
@@ -172,17 +172,25 @@ class JobTable:
             else:
                 self.layout[each.key] = slice(len(blank), len(blank) + cell.width)
                 blank.extend(cell.blank())
-        self.rollups = {each: Rollup(each.cell, each.by.rolled) for each in plan.rollups}
-        self._placed = [(each.key, self.layout[each.key], each.cell.columns) for each in states if each.key in self.layout]
+        self._rolled = [(each.state_key, Rollup(each.cell, each.by.rolled)) for each in plan.rollups]
+        self.rollups = {each.text: rollup for each, (_, rollup) in zip(plan.rollups, self._rolled, strict=True)}
+        self._placed = [
+            (each.key, self.layout[each.key], each.cell.columns) for each in states if each.key in self.layout
+        ]
         self._timed = [each for each in states if each.key in self.timed]
         self._blank = tuple(blank)
+        unknown = [str(each) for each in POPULARITY if each.state_key not in self.layout]
+        if unknown:
+            raise ValueError(
+                f"the plan does not count {', '.join(unknown)}: put library.POPULARITY into a feature of it"
+            )
         self._leading = [self.layout[each.state_key].start for each in POPULARITY]
         return self._blank
 
     def _write_cells(self, row: int, state: JobState) -> list[float]:
         """What is kept of the job's aggregates, as numbers; those counted by the job alone are returned."""
         columns, found, cells = self.columns, list(self._blank), state.cells
-        before = [self._rows_of(row, each) for each in self.rollups]
+        before = [self._rows_of(row, key) for key, _ in self._rolled]
         for key, place, columns_of in self._placed:
             kept = cells.get(key)
             if kept is not None:
@@ -193,15 +201,14 @@ class JobTable:
             kept = cells.get(each.key)
             columns.cell_times[row, self.timed[each.key]] = (kept and each.last_at(kept)) or 0
         columns.cells[row] = found
-        for (aggregate, rollup), rows in zip(self.rollups.items(), before, strict=True):
-            now = self._rows_of(row, aggregate)
+        for (key, rollup), rows in zip(self._rolled, before, strict=True):
+            now = self._rows_of(row, key)
             if now != rows:
                 rollup.change(tuple(columns.codes[row].tolist()), rows, now)
         return found
 
-    def _rows_of(self, row: int, aggregate: Aggregate) -> Mapping[str, tuple[float, ...]]:
-        """What is kept of a job, by the texts of the aggregate's key."""
-        key = aggregate.state_key
+    def _rows_of(self, row: int, key: str) -> Mapping[str, tuple[float, ...]]:
+        """What is kept of a job under a state key, by the texts of the aggregate's own."""
         if key in self.keyed:
             return dict(self.keyed[key].of(row))
         return {"": tuple(self.columns.cells[row, self.layout[key]].tolist())}
@@ -234,8 +241,8 @@ class JobTable:
         self._write_offer(row, posting)
         if after != before:  # the row leaves its former groups
             self._leaders.written(row, before, tuple(columns.scores[row, : NEWEST + 1].tolist()))
-            for aggregate, rollup in self.rollups.items():
-                rollup.move(before, after, self._rows_of(row, aggregate))
+            for key, rollup in self._rolled:
+                rollup.move(before, after, self._rows_of(row, key))
             columns.codes[row] = after
 
     def _write_offer(self, row: int, posting: JobPosting | None) -> None:

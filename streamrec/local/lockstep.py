@@ -35,7 +35,7 @@ from streamrec.local.ports import free_port
 from streamrec.local.servers import Server, start_broker, start_redis
 from streamrec.local.services import start_services
 from streamrec.local.supervisor import Child, Say, Supervisor
-from streamrec.ranking.workflow import NO_MODEL
+from streamrec.ranking.engine import NO_MODEL
 from streamrec.settings import Settings
 from streamrec.stores.keys import MODEL_SLOT, Keys
 from streamrec.topics import DEAD_LETTERS, JOB_ACTIVITY, MEMBER_ACTIVITY, TRAINING_EXAMPLES, load, topic_of

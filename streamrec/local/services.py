@@ -11,6 +11,7 @@ from streamrec.kafka.registry import Registry
 from streamrec.local.ports import is_free
 from streamrec.local.signals import StopSignals
 from streamrec.local.supervisor import Child, Say, Supervisor, command_of
+from streamrec.ranking.default import default_workflow
 from streamrec.settings import Settings
 from streamrec.topics import load
 
@@ -35,7 +36,14 @@ def environ_of(settings: Settings) -> dict[str, str]:
 
 
 def start_services(supervisor: Supervisor, settings: Settings, names: Iterable[str] = SERVICES) -> list[Child]:
-    """Start services with these settings, by default all of them."""
+    """Start services with these settings, by default all of them.
+
+    Raises
+    ------
+    SettingsError
+        There is no such workflow as the setting names.
+    """
+    default_workflow(settings)
     environ = environ_of(settings)
     return [supervisor.start(name, command_of(name), environ) for name in names]
 
@@ -69,6 +77,8 @@ def up(settings: Settings, say: Say) -> int:
 
     Raises
     ------
+    SettingsError
+        There is no such workflow as the setting names.
     ServicesError
         A port is taken, or a topic or the schema registry is not as it must be.
     KafkaUnavailableError, KafkaRefusedError, RegistryUnavailableError

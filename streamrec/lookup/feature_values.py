@@ -113,8 +113,8 @@ async def values(service: Service, call: Call) -> Values:
         view = _view(None if member_id is None else members[member_id], table, now)
         wanted = np.array([rows[place] for place in places], np.int32)
         found = reader.values(Reading(view, table, wanted, now, {"surface": body.surface}))
-        for column, place in enumerate(places):
-            items[place] = _of(body.entities[place], features, found[:, column])
+        for row, place in enumerate(places):
+            items[place] = _of(body.entities[place], features, found[row])
         await asyncio.sleep(0)  # a hundred members take a while, and others wait for their lists
     return Values(
         call.request_id, now, tuple(each.id for each in features), feature_set,
@@ -189,7 +189,7 @@ def _view(inputs: Inputs | None, table: JobTable, now: int) -> MemberView:
     return MemberView.build(inputs.state, inputs.neighbours, table, now, inputs.network)
 
 
-def _of(entity: FeatureEntity, features: Iterable[Feature], column: npt.NDArray[np.float32]) -> EntityValues:
+def _of(entity: FeatureEntity, features: Iterable[Feature], row: npt.NDArray[np.float32]) -> EntityValues:
     given = {name for name in ("member", "job") if getattr(entity, f"{name}_id") is not None}
     found: dict[str, float | None] = {}
     defaults: dict[str, float] = {}
@@ -198,7 +198,7 @@ def _of(entity: FeatureEntity, features: Iterable[Feature], column: npt.NDArray[
     for feature in features:
         lacking = (feature.expression.about & {"member", "job"}) - given
         for name in feature.columns:
-            value = column[at]
+            value = row[at]
             at += 1
             if lacking:
                 found[name] = None

@@ -12,7 +12,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from streamrec.lookup.operation import JSON, Call, Reply
 from streamrec.lookup.service import STOPPING, STORE_UNAVAILABLE, TABLE_LOADING, TABLE_STALE, Service
-from streamrec.ranking.workflow import NO_MODEL
+from streamrec.ranking.engine import NO_MODEL
 from streamrec.stores.base import StoreUnavailableError
 
 METRICS_TYPE: Final = CONTENT_TYPE_LATEST

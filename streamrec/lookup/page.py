@@ -12,6 +12,7 @@ from streamrec.lookup.cursor import job_hash
 from streamrec.ranking import rerank
 from streamrec.ranking.filters import barred
 from streamrec.ranking.ranked import RankedList
+from streamrec.ranking.rules import NOT_BLOCKED, NOT_SEEN, RULES, Rule
 
 _AHEAD: Final = 8  # looked up beyond the page, since some jobs of a list may have closed since it was ranked
 
@@ -27,7 +28,7 @@ class Page:
         The member's; a fresh one for an unknown member.
     now
         Milliseconds.
-    viewed_again_after_ms, without_posting
+    viewed_again_after_ms, without_posting, rules
         As for a ranking (see `ranking.filters`).
     shown
         Hashes of the jobs on earlier pages (see `cursor`).
@@ -48,6 +49,7 @@ class Page:
         *,
         viewed_again_after_ms: int | None = None,
         without_posting: bool = False,
+        rules: Collection[Rule] = RULES,
         shown: Collection[bytes] = (),
         size: int,
         depth: int,
@@ -58,10 +60,10 @@ class Page:
         self._shown, self._size = shown, max(0, min(size, depth - len(shown)))
         self._room_after = len(shown) + self._size < depth
         self._explore, self._seed = 0.0 if shown else explore, seed
-        blocked = state.profile.blocked_companies if state.profile is not None else ()
+        blocked = state.profile.blocked_companies if state.profile is not None and NOT_BLOCKED in rules else ()
         self._blocked = [code for code in (table.code("company", name) for name in blocked) if code]
         self._barred: Sequence[Collection[str]]
-        if viewed_again_after_ms is None:
+        if viewed_again_after_ms is None and NOT_SEEN in rules:
             # As `barred` has it, without building one set of all that the member ever did.
             recent = {recent.job_id for recent in state.recent}
             self._barred = [
@@ -70,7 +72,7 @@ class Page:
                 if jobs
             ]
         else:
-            self._barred = [barred(state, now, viewed_again_after_ms)]
+            self._barred = [barred(state, now, viewed_again_after_ms, rules)]
 
     def pick(self, ranked: RankedList) -> "Picked":
         """The page out of this list."""

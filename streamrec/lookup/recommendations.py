@@ -10,6 +10,7 @@ from streamrec.features.library import FEATURE_SET
 from streamrec.features.table import JobTable
 from streamrec.lookup import cursor, problems
 from streamrec.lookup.after import Outcome
+from streamrec.lookup.choosing import WORKFLOW_DESCRIPTION, of_page
 from streamrec.lookup.cursor import InvalidCursorError
 from streamrec.lookup.operation import Call
 from streamrec.lookup.page import Page, Picked
@@ -17,11 +18,12 @@ from streamrec.lookup.problems import FieldError, Problem
 from streamrec.lookup.service import Ranked, Service
 from streamrec.lookup.shown import impression
 from streamrec.lookup.tokens import MAX_LENGTH as TOKEN_LENGTH
-from streamrec.metrics import ANSWERS, DEGRADED, STATE_AGE
+from streamrec.metrics import ANSWERS, ANSWERS_BY_WORKFLOW, DEGRADED, STATE_AGE
 from streamrec.ranking import candidates
 from streamrec.ranking import ranked as ranked_lists
+from streamrec.ranking.engine import BUDGET
 from streamrec.ranking.filters import NO_FILTERS, Filters
-from streamrec.ranking.ranked import RankedList
+from streamrec.ranking.ranked import FIRST, RankedList
 from streamrec.stores.serving import Inputs
 
 _DEEPEST: Final = 1_000  # jobs that all pages together can show, whatever `list_size` is: a cursor must fit into a URL
@@ -38,7 +40,8 @@ class RecommendationsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     cursor: Annotated[
         str | None,
         Meta(
-            description="`next_cursor` of the page before, with the same member and filters. Pages never repeat a job."
+            description="`next_cursor` of the page before, with the same member and filters. Pages never repeat a job, and are "
+            "made by the workflow of the first."
         ),
     ] = None
     surface: Annotated[
@@ -55,6 +58,10 @@ class RecommendationsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     remote: Annotated[
         bool | None,
         Meta(description="`true`: only jobs known to be remote; `false`: only others.", examples=[True]),
+    ] = None
+    workflow: Annotated[
+        Annotated[str, Meta(min_length=1, max_length=80)] | None,
+        Meta(description=WORKFLOW_DESCRIPTION, examples=["diverse"]),
     ] = None
     track: Annotated[
         bool,
@@ -94,7 +101,7 @@ class Item(msgspec.Struct, frozen=True):
         float,
         Meta(
             description="Comparable within one answer only; never rises down the list, but where a job was tried (see "
-            "`track`)."
+            "`track`) or moved by a re-ranker of the workflow."
         ),
     ]
     p_check: Annotated[
@@ -137,6 +144,13 @@ class Recommendations(msgspec.Struct, frozen=True):
     next_cursor: Annotated[
         str | None, Meta(description="Give it as `cursor` for the next page; null on the last page.")
     ]
+    workflow: Annotated[
+        str,
+        Meta(
+            description="Name and version of the workflow that made the list: another than was asked for if that fell back.",
+            examples=["jobs@1"],
+        ),
+    ]
     model: Model | None
     freshness: Freshness
     degraded: Annotated[str | None, Meta(description="null, or why the answer falls short of what it should be.")]
@@ -151,26 +165,29 @@ async def recommendations(service: Service, call: Call) -> Recommendations:
     if query.region is not None or query.remote is not None:
         filters = Filters(region=query.region, remote=query.remote)
     depth = min(settings.list_size, _DEEPEST)
+    workflow, named = of_page(service, query.workflow, query.cursor)
     question = (member_id, filters.region, filters.remote)
-    shown = {} if query.cursor is None else _shown(query.cursor, question, depth)
+    shown = {} if query.cursor is None else _shown(query.cursor, question, depth, named)
     after = await _wait(service, query.after)
     inputs = await service.stored(member_id)
     now = service.clock_ms() if at is None else at
     page = Page(
         service.serving.table, inputs.state, now, viewed_again_after_ms=settings.viewed_again_after_ms,
-        without_posting=service.serving.without_posting, shown=shown, size=query.limit, depth=depth,
-        explore=settings.explore if track else 0.0, seed=call.request_id,
+        without_posting=service.serving.without_posting, rules=workflow.filters, shown=shown, size=query.limit, depth=depth,
+        explore=workflow.explored(settings.explore) if track else 0.0, seed=call.request_id,
     )  # fmt: skip
-    ranked = _kept(service, inputs, now) if filters is NO_FILTERS and at is None else None
+    keeps = filters is NO_FILTERS and at is None and workflow is service.workflow
+    ranked = _kept(service, inputs, now) if keeps else None
     how: Ranked = "cached"
     picked = None if ranked is None else page.pick(ranked)
     # Few jobs of a list are kept, and some of them may have closed since: what is deeper is ranked now.
     if ranked is None or picked is None or (picked.short and ranked.cut):
         inputs = await service.completed(inputs)
-        ranked, how = service.rank(inputs, filters, at)
+        ranked, how = service.rank(inputs, filters, at, workflow)
         picked = page.pick(ranked)
-        keep = filters is NO_FILTERS and at is None
-        if keep and inputs.state.version and service.table_degraded() is None:
+        # What another workflow made for want of time is not what should be served next time.
+        keeps = keeps and ranked.workflow == workflow.label and ranked.degraded != BUDGET
+        if keeps and inputs.state.version and service.table_degraded() is None:
             service.background.ranked(member_id, ranked_lists.pack(ranked.head(settings.cached_list_size)))
     if inputs.state.version and at is None:
         service.background.asked(member_id)
@@ -179,7 +196,8 @@ async def recommendations(service: Service, call: Call) -> Recommendations:
         request_id=call.request_id,
         member_id=member_id,
         items=items,
-        next_cursor=_next_cursor(question, shown, ranked, picked),
+        next_cursor=_next_cursor(question, shown, ranked, picked, named),
+        workflow=ranked.workflow or FIRST,
         model=Model(ranked.model_name, ranked.model_version) if ranked.model_version else None,
         freshness=Freshness(
             state_age_ms=max(0, now - inputs.state.last_at) if inputs.state.last_at else None,
@@ -207,9 +225,9 @@ def _moment(service: Service, at: int | None) -> int | None:
     return at
 
 
-def _shown(text: str, question: tuple[object, ...], depth: int) -> dict[bytes, None]:
+def _shown(text: str, question: tuple[object, ...], depth: int, named: str | None) -> dict[bytes, None]:
     try:
-        return cursor.decode(text, question, depth)
+        return cursor.decode(text, question, depth, named)
     except InvalidCursorError as error:
         raise Problem(problems.INVALID_CURSOR, str(error)) from None
 
@@ -221,13 +239,15 @@ async def _wait(service: Service, token: str | None) -> Outcome | None:
 
 
 def _kept(service: Service, inputs: Inputs, now: int) -> RankedList | None:
-    """The member's kept list, if it can still be used: as new as the state, by a model that is not too old, with features."""
+    """The member's kept list, if it can still be used: by the default workflow, as new as the state, by a model that is not
+    too old, with features.
+    """
     ranked = inputs.ranked
     if ranked is None or inputs.state.version == 0 or ranked.member_version != inputs.state.version:
         return None
-    if ranked.feature_set != FEATURE_SET:
+    if ranked.feature_set != FEATURE_SET or (ranked.workflow or FIRST) != service.workflow.label:
         return None
-    if ranked.model_version == 0 and service.serving.scorer is not None:
+    if ranked.model_version == 0 and service.workflow.model is not None and service.serving.scorer is not None:
         return None
     if (
         ranked.network_version != inputs.network.version
@@ -265,11 +285,12 @@ def _source_names(mask: int) -> tuple[str, ...]:
 
 
 def _next_cursor(
-    question: tuple[object, ...], shown: dict[bytes, None], ranked: RankedList, picked: Picked
+    question: tuple[object, ...], shown: dict[bytes, None], ranked: RankedList, picked: Picked, named: str | None
 ) -> str | None:
     if not picked.more or not picked.positions:
         return None
-    return cursor.encode(question, [*shown, *(cursor.job_hash(ranked.job_ids[i]) for i in picked.positions)])
+    hashes = [*shown, *(cursor.job_hash(ranked.job_ids[i]) for i in picked.positions)]
+    return cursor.encode(question, hashes, named)
 
 
 _ANSWERS: Final = {how: ANSWERS.labels(how) for how in ("cached", "now")}
@@ -277,6 +298,7 @@ _ANSWERS: Final = {how: ANSWERS.labels(how) for how in ("cached", "now")}
 
 def _count(answer: Recommendations) -> None:
     _ANSWERS[answer.freshness.ranked].inc()
+    ANSWERS_BY_WORKFLOW.labels(answer.workflow).inc()
     if answer.degraded is not None:
         DEGRADED.labels(answer.degraded).inc()
     if answer.freshness.state_age_ms is not None:

@@ -14,10 +14,11 @@ from streamrec.lookup import (
     problems,
     recommendations,
     scores,
+    workflows,
 )
-from streamrec.lookup.operation import FEATURE, JOB_ID, MEMBER_ID, Operation
+from streamrec.lookup.operation import FEATURE, JOB_ID, MEMBER_ID, WORKFLOW, Operation
 
-_JOBS, _MEMBERS, _EVENTS, _OPERATION = "Jobs", "Members", "Events", "Operation"
+_JOBS, _MEMBERS, _WORKFLOWS, _EVENTS, _OPERATION = "Jobs", "Members", "Workflows", "Events", "Operation"
 _FEATURES: Final = "Features"
 
 OPERATIONS: Final = (
@@ -31,7 +32,8 @@ OPERATIONS: Final = (
         "applied to or dismissed, closed and expired ones; and, unless the installation says otherwise, jobs that the "
         "member has viewed. An unknown member gets what is popular and new, of a region if one is given.\n\n"
         "The list is kept ready and ranked anew when the member acted; `freshness` says how old everything is. When "
-        "something is missing, the service still answers, and `degraded` says how the answer falls short.\n\n"
+        "something is missing, the service still answers, and `degraded` says how the answer falls short. `workflow` chooses "
+        "another way to make the list; only lists of the default workflow are kept ready.\n\n"
         "What a person sees is learned from: each answer with `track` (the default) makes one record of what it showed, after "
         "it is given. Send `request_id` back with what the member does, and, if you know it, an `ImpressionSeen` event with the "
         "positions that were really on the screen.",
@@ -42,6 +44,7 @@ OPERATIONS: Final = (
         answers={200: (recommendations.Recommendations, "A page of the list.")},
         problems=(
             problems.INVALID_CURSOR,
+            problems.INVALID_WORKFLOW,
             problems.INVALID_TOKEN,
             problems.NO_TIME_TRAVEL,
             problems.TOPIC_RECREATED,
@@ -59,6 +62,7 @@ OPERATIONS: Final = (
         body=scores.RankRequest,
         limits={"job_ids": "max_rank_jobs"},
         answers={200: (scores.Scores, "A score for each job.")},
+        problems=(problems.INVALID_WORKFLOW,),
         body_example={"member_id": "m42", "job_ids": ["j17", "j4"], "track": False},
     ),
     Operation(
@@ -112,6 +116,29 @@ OPERATIONS: Final = (
         query=popular.PopularQuery,
         limits={"limit": "max_limit"},
         answers={200: (jobs.JobList, "Jobs, the most popular first; empty where nothing was done yet.")},
+    ),
+    Operation(
+        name="workflows",
+        method="GET",
+        path="/v1/workflows",
+        tag=_WORKFLOWS,
+        summary="How lists can be made",
+        description="Every workflow in every version: where candidates come from, what orders and reorders them, what may be in "
+        "the list, limits, time budget, and what answers when something is missing.",
+        handler=workflows.workflows,
+        answers={200: (workflows.WorkflowList, "All workflows.")},
+    ),
+    Operation(
+        name="workflow",
+        method="GET",
+        path="/v1/workflows/{name}",
+        tag=_WORKFLOWS,
+        summary="How one workflow makes lists",
+        description="What `workflow=NAME` asks for.",
+        handler=workflows.workflow,
+        path_parameters=(WORKFLOW,),
+        answers={200: (workflows.WorkflowAnswer, "The workflow.")},
+        problems=(problems.UNKNOWN_WORKFLOW,),
     ),
     Operation(
         name="features",

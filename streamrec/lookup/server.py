@@ -22,6 +22,7 @@ import msgspec
 import uvicorn
 from uvicorn.supervisors.multiprocess import Multiprocess
 
+from streamrec.ranking.default import default_workflow
 from streamrec.settings import Settings
 
 if TYPE_CHECKING:
@@ -49,8 +50,10 @@ def run(settings: Settings) -> None:
     SystemExit
         It cannot listen at `lookup_host` and `lookup_port`, or cannot start; with code 0 after SIGTERM.
     SettingsError
-        Events are to be written by a schema registry, and its settings do not work.
+        There is no such workflow as the setting names; or events are to be written by a schema registry, and its settings do
+        not work.
     """
+    default_workflow(settings)
     if settings.framing == "confluent":
         from streamrec.kafka.registry import Registry  # noqa: PLC0415 - only where it is used
 

@@ -15,11 +15,15 @@ from streamrec.lookup.after import After
 from streamrec.lookup.background import Background
 from streamrec.lookup.impressions import Impressions
 from streamrec.lookup.publishing import Publisher
-from streamrec.metrics import CANDIDATES, STORE_ERRORS
+from streamrec.metrics import CANDIDATES, FALLBACKS, STORE_ERRORS
 from streamrec.ranking.candidates import SOURCES
+from streamrec.ranking.default import default_workflow
+from streamrec.ranking.engine import BUDGET, NO_MODEL, rank, recent_ids
 from streamrec.ranking.filters import Filters
 from streamrec.ranking.ranked import RankedList
-from streamrec.ranking.workflow import NO_MODEL, rank, recent_ids
+from streamrec.ranking.registry import Workflows
+from streamrec.ranking.workflow import Workflow
+from streamrec.ranking.workflows import WORKFLOWS
 from streamrec.settings import Settings
 from streamrec.stores.base import Store, StoreUnavailableError
 from streamrec.stores.keys import Keys
@@ -35,7 +39,9 @@ DEGRADED: Final = {
     UNREADABLE_STATE: "What is stored of the member is of a format that this version cannot read; otherwise as before.",
     TABLE_LOADING: "The service has just started and does not know all jobs yet.",
     TABLE_STALE: "Changes of jobs have not arrived for ten seconds: jobs closed since then may be in the answer.",
-    NO_MODEL: "There is no model yet, or none for this version: ranked by popularity, text and place; `p_check` is null.",
+    NO_MODEL: "There is no model yet, or none for this version: ranked by popularity, text and place, or by the workflow that "
+    "answers instead; `p_check` is null.",
+    BUDGET: "Ranking took longer than the workflow may: what answered instead is quicker, and `workflow` names it.",
 }
 
 _STALE_MS: Final = 10_000
@@ -65,10 +71,24 @@ class Service:
         Takes events to Kafka.
     clock_ms
         Wall clock, milliseconds since the epoch.
+    workflows
+        What may be asked for; default: the shipped ones.
+    elapsed_ms
+        Any clock that never goes back: for the budgets of workflows.
+
+    Raises
+    ------
+    SettingsError
+        There is no such workflow as the setting names.
     """
 
-    def __init__(self, settings: Settings, store: Store, publisher: Publisher, clock_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, settings: Settings, store: Store, publisher: Publisher, clock_ms: Callable[[], int], *,
+        workflows: Workflows = WORKFLOWS, elapsed_ms: Callable[[], float] = lambda: time.monotonic() * 1000,
+    ) -> None:  # fmt: skip
         self.settings, self.store, self.publisher, self.clock_ms = settings, store, publisher, clock_ms
+        self.workflows, self.workflow = workflows, default_workflow(settings, workflows)
+        self._elapsed_ms = elapsed_ms
         keys = Keys(settings.namespace, settings.partitions)  # until it is known which generation counts
         self.serving = Serving(store, keys, settings, clock_ms, self._moved)
         self.after = After(store, keys)
@@ -79,7 +99,7 @@ class Service:
         self.openapi = self.docs = b""
         self.stopping = False  # told to stop: goes on answering for a while, but no new connection should come here
         self._budget_s = settings.lookup_budget_ms / 1000
-        self._anyone: dict[Filters, tuple[float, RankedList]] = {}
+        self._anyone: dict[tuple[str, Filters], tuple[float, RankedList]] = {}
 
     def _moved(self, keys: Keys) -> None:
         """The state was built anew, and its jobs are loaded."""
@@ -124,28 +144,37 @@ class Service:
             return TABLE_LOADING
         return TABLE_STALE if self.clock_ms() - self.serving.current_at > _STALE_MS else None
 
-    def rank(self, inputs: Inputs, filters: Filters, at: int | None = None) -> tuple[RankedList, Ranked]:
-        """Rank all jobs now, or as of `at` (ms). For members of whom nothing is known, lists of now are shared for a second."""
+    def rank(
+        self, inputs: Inputs, filters: Filters, at: int | None = None, workflow: Workflow | None = None
+    ) -> tuple[RankedList, Ranked]:
+        """Rank all jobs now, or as of `at` (ms), by a workflow (None: the default).
+
+        For members of whom nothing is known, lists of now are shared for a second. Those of another moment have no budget: they
+        are for evaluation.
+        """
+        workflow = workflow or self.workflow
         if at is not None or inputs.state.version or inputs.network.version or not self.serving.loaded:
-            return self._rank(inputs, filters, at), "now"
-        now = time.monotonic()
-        made_at, ranked = self._anyone.get(filters, (float("-inf"), None))
+            return self._rank(workflow, inputs, filters, at), "now"
+        now, key = time.monotonic(), (workflow.label, filters)
+        made_at, ranked = self._anyone.get(key, (float("-inf"), None))
         if ranked is not None and now - made_at < _ANYONE_S:
             return ranked, "cached"
-        ranked = self._rank(inputs, filters, None)
+        ranked = self._rank(workflow, inputs, filters, None)
         if len(self._anyone) >= _ANYONE:
             self._anyone.clear()
-        self._anyone[filters] = now, ranked
+        self._anyone[key] = now, ranked
         return ranked, "now"
 
-    def _rank(self, inputs: Inputs, filters: Filters, at: int | None) -> RankedList:
+    def _rank(self, workflow: Workflow, inputs: Inputs, filters: Filters, at: int | None) -> RankedList:
         serving, settings = self.serving, self.settings
         ranked = rank(
-            inputs.state, inputs.neighbours, serving.table, serving.scorer, self.clock_ms() if at is None else at,
+            workflow, inputs.state, inputs.neighbours, serving.table, serving.scorer, self.clock_ms() if at is None else at,
             size=settings.list_size, filters=filters, viewed_again_after_ms=settings.viewed_again_after_ms,
             without_posting=serving.without_posting, network=inputs.network,
+            elapsed_ms=self._elapsed_ms if at is None else None, among=self.workflows,
         )  # fmt: skip
-
+        if ranked.degraded is not None:
+            FALLBACKS.labels(workflow.label, ranked.degraded).inc()
         masks = np.array(ranked.sources, np.int64)
         for number, series in enumerate(_CANDIDATES):
             series.observe(int(np.count_nonzero(masks >> number & 1)))

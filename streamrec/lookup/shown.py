@@ -1,16 +1,14 @@
 """The record of what one answer showed, with the very values that it was ranked by."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from streamrec.events import Impression, ImpressionItem
-from streamrec.ranking.ranked import RankedList
+from streamrec.ranking.ranked import FIRST, RankedList
 
 if TYPE_CHECKING:
     from streamrec.lookup.page import Picked
     from streamrec.lookup.recommendations import Item
-
-WORKFLOW: Final = "default/1"  # names the rules by which lists are made: candidates, order, exploration
 
 
 def impression(
@@ -41,7 +39,7 @@ def impression(
         member_id=member_id,
         served_at=served_at,
         surface=surface,
-        workflow=WORKFLOW,
+        workflow=ranked.workflow or FIRST,
         model_name=ranked.model_name,
         model_version=ranked.model_version,
         feature_set=ranked.feature_set,

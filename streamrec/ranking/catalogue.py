@@ -1,20 +1,18 @@
 """The catalogue of the shipped features, with the workflows that read them; made once, when it is asked for."""
 
 from functools import cache
-from typing import Final
 
 from streamrec.features.catalogue import Catalogue
 from streamrec.features.library import PLAN
 from streamrec.features.lineage import Lineage
 from streamrec.features.search import Search
-
-WORKFLOWS: Final = {"jobs": "job_check"}  # by name, the model whose set of features they read
+from streamrec.ranking.workflows import WORKFLOWS
 
 
 @cache
 def catalogue() -> Catalogue:
     """All entries."""
-    return Catalogue(PLAN, WORKFLOWS)
+    return Catalogue(PLAN, {each.label: each.model for each in WORKFLOWS if each.model is not None})
 
 
 @cache

@@ -62,7 +62,7 @@ def example(
     network
         The member's connections; default none.
     viewed_again_after_ms, without_posting
-        What may be served, as in `workflow.rank`.
+        What may be served, as in `engine.rank`.
     view
         What `MemberView.build` makes of the above, where the caller has it already.
 

@@ -1,5 +1,6 @@
 """What may be in a list at all: the caller's filters, and the jobs that must never be served to this member."""
 
+from collections.abc import Collection
 from typing import Final, cast
 
 import msgspec
@@ -8,6 +9,7 @@ import numpy as np
 from streamrec.features.columns import CODED, Bools, Rows
 from streamrec.features.state import MemberState
 from streamrec.features.table import JobTable
+from streamrec.ranking.rules import NOT_BLOCKED, NOT_SEEN, RULES, Rule
 
 
 class Filters(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,10 +46,13 @@ def seen_by(state: MemberState) -> dict[str, int]:
     return seen
 
 
-def barred(state: MemberState, now: int, viewed_again_after_ms: int | None = None) -> set[str]:
+def barred(
+    state: MemberState, now: int, viewed_again_after_ms: int | None = None, rules: Collection[Rule] = RULES
+) -> set[str]:
     """Ids of the jobs that must not be served because of what this member did with them.
 
-    Applied and dismissed: never again. Seen (see `seen_by`): not again for `viewed_again_after_ms`, with None never.
+    Applied and dismissed: never again. Seen (see `seen_by`): not again for `viewed_again_after_ms`, with None never; at
+    once where `NOT_SEEN` is not among the rules.
 
     Examples
     --------
@@ -56,6 +61,8 @@ def barred(state: MemberState, now: int, viewed_again_after_ms: int | None = Non
     (['a', 'b', 'c'], ['b', 'c'])
     """
     never = state.applied.keys() | state.dismissed.keys()
+    if NOT_SEEN not in rules:
+        return never
     if viewed_again_after_ms is None:
         return never.union(state.viewed, state.liked, state.saved, (recent.job_id for recent in state.recent))
     since = now - viewed_again_after_ms
@@ -79,6 +86,8 @@ class Gate:
         See `barred`; default None, a job that was viewed is not served again.
     without_posting
         Whether a job without a posting may be served; default False.
+    rules
+        What a workflow declares; default all. Those that it must declare hold in any case.
     """
 
     def __init__(
@@ -90,16 +99,17 @@ class Gate:
         filters: Filters | None = None,
         viewed_again_after_ms: int | None = None,
         without_posting: bool = False,
+        rules: Collection[Rule] = RULES,
     ) -> None:
         self.table, self.now, self.without_posting = table, now, without_posting
         self.filters = filters or NO_FILTERS
-        rows = table.rows(barred(state, now, viewed_again_after_ms))
+        rows = table.rows(barred(state, now, viewed_again_after_ms, rules))
         rows = rows[rows >= 0]
         self.barred_count = len(rows)
         # One flag a job: fresh zeroed pages cost nothing until touched, and asking is one gather.
         self._barred = np.zeros(len(table), dtype=np.bool_)
         self._barred[rows] = True
-        blocked = state.profile.blocked_companies if state.profile else ()
+        blocked = state.profile.blocked_companies if state.profile and NOT_BLOCKED in rules else ()
         self._blocked = [code for code in (table.code("company", name) for name in blocked) if code]
         wanted = ((column, getattr(self.filters, column)) for column in CODED)
         self.codes = {column: table.code(column, text) for column, text in wanted if text is not None}

@@ -1,5 +1,6 @@
-"""The sources' candidates, put through the gate and merged; and where to find more when these are too few."""
+"""The candidates of sources, put through the gate and merged; and where to find more when these are too few."""
 
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -8,19 +9,50 @@ import numpy.typing as npt
 from streamrec.features.columns import NEWEST, Floats, Rows
 from streamrec.features.table import JobTable
 from streamrec.features.view import MemberView
-from streamrec.ranking.candidates import DAYS, SOURCES, Ask
+from streamrec.ranking.candidates import DAYS, SOURCES, Ask, Source
 from streamrec.ranking.filters import Gate
 from streamrec.ranking.order import highest
 
 FILTERED: Final = 200  # candidates to look for under a filter, which the sources know only in part
 _SMOOTHING: Final = 10.0  # how little the first ranks of a source differ in the blend
 
-_NUMBERS: Final = np.arange(len(SOURCES))
 _NUMBER: Final = {source.name: number for number, source in enumerate(SOURCES)}
-_SIZES: Final = np.array([source.size for source in SOURCES])
-_WEIGHTS: Final = np.array([source.weight for source in SOURCES])
 _BITS: Final = np.array([1 << number for number in range(len(SOURCES))], np.uint16)
 _NONE: Final[Rows] = np.zeros(0, np.int32)
+
+
+class Mix(NamedTuple):
+    """The sources that a workflow asks, as arrays.
+
+    Attributes
+    ----------
+    sources
+        m of them, with the workflow's sizes and weights.
+    numbers
+        int ``(m,)``: the place of each in `SOURCES`.
+    sizes, weights
+        ``(len(SOURCES),)``, by that place; 0 where a source is not asked.
+    """
+
+    sources: tuple[Source, ...]
+    numbers: npt.NDArray[np.intp]
+    sizes: npt.NDArray[np.intp]
+    weights: Floats
+
+
+@lru_cache(maxsize=256)
+def mix_of(sources: tuple[Source, ...]) -> Mix:
+    """The same sources as arrays.
+
+    Examples
+    --------
+    >>> mix_of(SOURCES[5:6]).numbers.tolist(), mix_of(SOURCES[5:6]).sizes.tolist()
+    ([5], [0, 0, 0, 0, 0, 30, 0, 0, 0])
+    """
+    numbers = np.array([_NUMBER[source.name] for source in sources])
+    sizes, weights = np.zeros(len(SOURCES), np.intp), np.zeros(len(SOURCES))
+    sizes[numbers], weights[numbers] = [source.size for source in sources], [source.weight for source in sources]
+    return Mix(sources, numbers, sizes, weights)
 
 
 class Candidates(NamedTuple):
@@ -40,9 +72,18 @@ class Candidates(NamedTuple):
     sources: npt.NDArray[np.uint16]
     blend: Floats
 
+    def most(self, limit: int, table: JobTable) -> "Candidates":
+        """The `limit` highest in the blend, all of them where there are not more."""
+        if len(self.rows) <= limit:
+            return self
+        kept = np.sort(highest(self.blend, limit, self.rows, table.ids, table.columns.ties))
+        return Candidates(self.rows[kept], self.sources[kept], self.blend[kept])
 
-def gather(view: MemberView, table: JobTable, gate: Gate, now: int, wanted: int = 0) -> Candidates:
-    """Ask all sources, keep what the gate lets through, and merge.
+
+def gather(
+    view: MemberView, table: JobTable, gate: Gate, now: int, wanted: int = 0, sources: tuple[Source, ...] = SOURCES
+) -> Candidates:
+    """Ask the sources, keep what the gate lets through, and merge.
 
     Parameters
     ----------
@@ -52,39 +93,42 @@ def gather(view: MemberView, table: JobTable, gate: Gate, now: int, wanted: int 
         What may be served.
     wanted
         If fewer candidates than this are found and more jobs may be served, the rest comes from all (see `fill`).
+    sources
+        Whom to ask; default all.
 
     Returns
     -------
     Candidates
-        At least ``min(wanted, jobs that may be served)`` of them.
+        At least ``min(wanted, jobs that may be served)`` of them, if ``newest`` is among the sources.
     """
     if not len(table):
         return Candidates(_NONE, np.zeros(0, np.uint16), np.zeros(0))
     ask = Ask(view, table, now, 0, gate.codes.get("region", 0), gate.codes.get("function", 0))
+    mix = mix_of(sources)
     parts = []
-    for source in SOURCES:
+    for source in mix.sources:
         # What the gate will hold back must not leave a source empty-handed, but neither may a long history cost much.
         slack = source.size if gate.filters.active else 0
         limit = source.size + slack + min(gate.barred_count, source.size)
         parts.append(source.read(ask._replace(limit=limit)))
-    rows, numbers = np.concatenate(parts), np.repeat(_NUMBERS, [len(part) for part in parts])
+    rows, numbers = np.concatenate(parts), np.repeat(mix.numbers, [len(part) for part in parts])
     allowed = gate.allows(rows)
     rows, numbers = rows[allowed], numbers[allowed]
     ranks = _ranks(numbers)
-    within = ranks < _SIZES[numbers]
-    found = _merged(rows[within], numbers[within], ranks[within])
+    within = ranks < mix.sizes[numbers]
+    found = _merged(mix, rows[within], numbers[within], ranks[within])
     missing = max(wanted, FILTERED if gate.filters.active else 0) - len(found.rows)
     if missing <= 0:
         return found
-    more = deeper(ask._replace(limit=gate.barred_count), gate, found.rows, missing)
+    more = deeper(ask._replace(limit=gate.barred_count), gate, found.rows, missing, mix)
     if sum(map(len, more.values())) < missing:
-        more = fill(view, table, gate, found.rows, missing)
+        more = fill(view, table, gate, found.rows, missing, mix)
     rows = np.concatenate([rows[within], *more.values()])
     numbers = np.concatenate([numbers[within], *(np.full(len(part), _NUMBER[name]) for name, part in more.items())])
-    return _merged(rows, numbers, _ranks(numbers))
+    return _merged(mix, rows, numbers, _ranks(numbers))
 
 
-def deeper(ask: Ask, gate: Gate, have: Rows, missing: int) -> dict[str, Rows]:
+def deeper(ask: Ask, gate: Gate, have: Rows, missing: int, mix: Mix) -> dict[str, Rows]:
     """More jobs beyond `have`, from further down the lists of what is popular and new; quick, but maybe not enough.
 
     Under a filter it gives nothing: these lists know of few filters, and `fill` knows the titles, too.
@@ -95,6 +139,8 @@ def deeper(ask: Ask, gate: Gate, have: Rows, missing: int) -> dict[str, Rows]:
     taken[have] = True
     found: dict[str, Rows] = {}
     for name, upto in (("popular_days", missing * 2 // 3), ("newest", missing)):
+        if not mix.sizes[_NUMBER[name]]:
+            continue
         limit = upto - sum(map(len, found.values()))
         rows = SOURCES[_NUMBER[name]].read(ask._replace(limit=ask.limit + len(have) + limit))
         rows = rows[gate.allows(rows) & ~taken[rows]][:limit]
@@ -103,28 +149,30 @@ def deeper(ask: Ask, gate: Gate, have: Rows, missing: int) -> dict[str, Rows]:
     return found
 
 
-def blend_of(view: MemberView, table: JobTable, rows: Rows, now: int) -> Floats:
+def blend_of(view: MemberView, table: JobTable, rows: Rows, now: int, sources: tuple[Source, ...] = SOURCES) -> Floats:
     """What the blend says of given rows, whether they may be served or not: 0 for those that no source names."""
-    parts = [source.read(Ask(view, table, now, source.size)) for source in SOURCES]
+    mix = mix_of(sources)
+    parts = [source.read(Ask(view, table, now, source.size)) for source in mix.sources]
     found = _merged(
+        mix,
         np.concatenate(parts),
-        np.repeat(_NUMBERS, [len(part) for part in parts]),
+        np.repeat(mix.numbers, [len(part) for part in parts]),
         np.concatenate([np.arange(len(part)) for part in parts]),
     )
     where = np.minimum(np.searchsorted(found.rows, rows), max(0, len(found.rows) - 1))
     return np.where(found.rows[where] == rows, found.blend[where], 0.0) if len(found.rows) else np.zeros(len(rows))
 
 
-def fill(view: MemberView, table: JobTable, gate: Gate, have: Rows, missing: int) -> dict[str, Rows]:
+def fill(view: MemberView, table: JobTable, gate: Gate, have: Rows, missing: int, mix: Mix) -> dict[str, Rows]:
     """More jobs that may be served, beyond `have`: by title, then by popularity over ten days, the rest newest first.
 
-    Walks the whole table, so it is for those whom the sources leave short: under a narrow filter, after a long history,
-    or where there are few jobs at all.
+    Only by those of them that are among the sources of `mix`. Walks the whole table, so it is for those whom the sources
+    leave short: under a narrow filter, after a long history, or where there are few jobs at all.
 
     Returns
     -------
     dict
-        Rows by name of the source that gives them: `missing` in all, or every job that may be served.
+        Rows by name of the source that gives them: `missing` in all, or every job that may be served; fewer without `newest`.
     """
     taken = np.zeros(len(table), np.bool_)
     taken[have] = True
@@ -133,6 +181,8 @@ def fill(view: MemberView, table: JobTable, gate: Gate, have: Rows, missing: int
     found: dict[str, Rows] = {}
     done = 0
     for name, upto in (("title", missing // 3), ("popular_days", missing * 2 // 3), ("newest", missing)):
+        if not mix.sizes[_NUMBER[name]]:
+            continue
         if name == "title":
             values = table.titles.overlap(view.token_weights, len(table))[pool]
             values[values <= 0.0] = -np.inf
@@ -156,9 +206,9 @@ def _ranks(numbers: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
     return ranks
 
 
-def _merged(rows: Rows, numbers: npt.NDArray[np.intp], ranks: npt.NDArray[np.intp]) -> Candidates:
+def _merged(mix: Mix, rows: Rows, numbers: npt.NDArray[np.intp], ranks: npt.NDArray[np.intp]) -> Candidates:
     distinct, where = np.unique(rows, return_inverse=True)
     sources = np.zeros(len(distinct), np.uint16)
     np.bitwise_or.at(sources, where, _BITS[numbers])
-    blend = np.bincount(where, weights=_WEIGHTS[numbers] / (_SMOOTHING + ranks), minlength=len(distinct))
+    blend = np.bincount(where, weights=mix.weights[numbers] / (_SMOOTHING + ranks), minlength=len(distinct))
     return Candidates(distinct, sources, blend.astype(np.float64))

@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 FORMAT: Final = b"\x01"
+FIRST: Final = "jobs@1"  # the workflow of lists that were kept before there were several
 _FLOAT_BYTES: Final = 4
 
 
@@ -20,7 +21,9 @@ class RankedList(msgspec.Struct, array_like=True, kw_only=True):
     model_version: int = 0  # 0: ranked without a model
     ranked_at: int = 0
     job_ids: list[str] = msgspec.field(default_factory=list)
-    scores: list[float] = msgspec.field(default_factory=list)  # descending; comparable within one list only
+    scores: list[float] = msgspec.field(
+        default_factory=list
+    )  # comparable within one list; descending, unless re-ranked
     p_check: list[float | None] = msgspec.field(default_factory=list)  # P(job checked if shown); None without a model
     sources: list[int] = msgspec.field(default_factory=list)  # bit mask, see `candidates.explain`
     degraded: str | None = None  # why the list fell short, one of a few fixed words
@@ -32,6 +35,7 @@ class RankedList(msgspec.Struct, array_like=True, kw_only=True):
     )
     cut: bool = True  # whether more jobs may follow than the list holds
     network_version: int = 0  # `Network.version` that the list reflects
+    workflow: str = ""  # label of the workflow that answered; empty: `FIRST`
 
     def take(self, positions: Sequence[int]) -> "RankedList":
         """The same list with only the jobs at these 0-based positions, in this order.

@@ -1,146 +1,262 @@
-"""From one member to a ranked list: view, gate, candidates, features, scores, order."""
+"""A workflow: how a list is made, declared in Python and checked where it is declared.
 
-from collections.abc import Mapping
+Candidate sources, features, a model, what may reorder its list, what may be in it at all; how much of it, how long it may
+take, and what answers when something is missing. `workflows` has the shipped ones, `engine` runs them.
+"""
+
+import math
+import re
 from typing import Final
 
-import numpy as np
-import numpy.typing as npt
+import msgspec
 
-from streamrec.features.columns import Floats, Rows
 from streamrec.features.library import FEATURE_SET
-from streamrec.features.matrix import matrix
-from streamrec.features.state import MemberState, Neighbours, Network
-from streamrec.features.table import JobTable
-from streamrec.features.view import MemberView
-from streamrec.features.view import sources as recent_ids
-from streamrec.models.base import Scorer
-from streamrec.ranking.filters import Filters, Gate
-from streamrec.ranking.gather import blend_of, gather
-from streamrec.ranking.order import highest
-from streamrec.ranking.ranked import RankedList
+from streamrec.ranking.candidates import SOURCES, Source
+from streamrec.ranking.declaration import WorkflowError, place
+from streamrec.ranking.rerankers import KNOWN, AtMostPer, Explore, Reranker
+from streamrec.ranking.rules import RULES, Rule
 
-__all__ = ["NO_MODEL", "rank", "recent_ids", "score_jobs"]
-
+BLEND: Final = "blend"  # as a fallback: the same list in the order of the sources' own ranks
 NO_MODEL: Final = "no_model"  # in `degraded`: there is none yet, or none for the features of this version
+BUDGET: Final = "budget"  # in `degraded`: the time was spent before the model's turn
+MODELS: Final = ("job_check",)
 
-# Equal rows of features can differ in the last bits of their sums; so much is rounded off before scores are compared.
-_DECIMALS: Final = 12
+_NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+_BY_NAME: Final = {source.name: source for source in SOURCES}
 
 
-def rank(
-    state: MemberState,
-    neighbours: Mapping[str, Neighbours],
-    table: JobTable,
-    scorer: Scorer | None,
-    now: int,
-    *,
-    size: int,
-    filters: Filters | None = None,
-    viewed_again_after_ms: int | None = None,
-    without_posting: bool = False,
-    network: Network | None = None,
-    view: MemberView | None = None,
-) -> RankedList:
-    """Rank jobs for one member.
+def source(name: str, *, size: int | None = None, weight: float | None = None) -> Source:
+    """Declare a source of candidates: one of `candidates.SOURCES`.
 
     Parameters
     ----------
-    state
-        The member; a fresh one for an unknown member, who gets what is popular and new.
-    neighbours
-        Co-visitation rows of the jobs that `recent_ids` names, as far as there are any.
-    table
-        All jobs.
-    scorer
-        The model. Without one (None, or one for other features) the sources' own ranks are blended, `p_check` is None
-        and the list says how it is degraded.
-    now
-        The moment (ms).
+    name
+        Of the source.
     size
-        Jobs in the list; fewer only if fewer may be served.
-    filters
-        What the caller wants to see; default everything.
-    viewed_again_after_ms
-        How long a job that the member has viewed stays out of the list; default None, for ever.
-    without_posting
-        Whether jobs without a posting are served; default False.
-    network
-        The member's connections; default none.
-    view
-        What `MemberView.build` makes of the above, where the caller has it already.
+        Candidates that it may contribute; default: the source's own.
+    weight
+        Of its ranks in the blend; default: the source's own.
 
-    Returns
-    -------
-    RankedList
-        Best first by the model's score, in which stronger actions weigh more than in `p_check`; equal scores by job id.
-        With the features of its jobs, whether there is a model or not: they are what is learned from later.
+    Raises
+    ------
+    WorkflowError
+        There is no such source, or a number makes no sense.
+
+    Examples
+    --------
+    >>> source("title", size=20).size, source("title").size
+    (20, 80)
     """
-    network = network or Network()
-    view = view or MemberView.build(state, neighbours, table, now, network)
-    gate = Gate(
-        state, table, now,
-        filters=filters, viewed_again_after_ms=viewed_again_after_ms, without_posting=without_posting,
-    )  # fmt: skip
-    found = gather(view, table, gate, now, size)
-    values = matrix(view, table, found.rows, now)
-    scores, p_check = _scored(scorer, values)
-    if scores is None:
-        scores = found.blend
-    best = highest(scores, size, found.rows, table.ids, table.columns.ties)
-    listed = RankedList(
-        member_version=state.version,
-        network_version=network.version,
-        ranked_at=now,
-        job_ids=[table.ids[row] for row in found.rows[best].tolist()],
-        scores=scores[best].tolist(),
-        p_check=[None] * len(best) if p_check is None else p_check[best].tolist(),
-        sources=found.sources[best].tolist(),
-        degraded=NO_MODEL if p_check is None else None,
-        feature_set=FEATURE_SET,
-        features=values[best].astype("<f4", copy=False).tobytes(),
-        cut=len(best) >= size,
-    )
-    if scorer is not None and p_check is not None:
-        listed.model_name, listed.model_version, listed.model_at = scorer.name, scorer.version, scorer.learned_at
-    return listed
+    if name not in _BY_NAME:
+        remedy = f"one of {', '.join(_BY_NAME)}; a new one is a function in ranking/candidates.py"
+        raise WorkflowError(place(), f"no source of candidates is named {name!r}", remedy)
+    own = _BY_NAME[name]
+    declared = own._replace(size=own.size if size is None else size, weight=own.weight if weight is None else weight)
+    if not is_count(declared.size):
+        raise WorkflowError(place(), f"source {name!r}: its size is {declared.size!r}", "a whole number from 1")
+    if not 0.0 < declared.weight < math.inf:
+        raise WorkflowError(place(), f"source {name!r}: its weight is {declared.weight!r}", "a number above 0")
+    return declared
 
 
-def score_jobs(
-    state: MemberState,
-    neighbours: Mapping[str, Neighbours],
-    table: JobTable,
-    scorer: Scorer | None,
-    rows: Rows,
-    now: int,
-    network: Network | None = None,
-) -> tuple[Floats, Floats | None]:
-    """Score given jobs for one member, whether they may be served or not; as `rank` does, which see for the parameters.
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """How much. `candidates`: jobs that get features and a score, the highest in the blend, but never fewer than are listed.
 
-    Parameters
+    `length`: jobs of the list at most; None for what the caller wants, which is the setting `list_size`.
+    """
+
+    candidates: int = 500
+    length: int | None = None
+
+
+class Budget(msgspec.Struct, frozen=True, kw_only=True):
+    """How long it may take, in ms: to the end of a stage at the most `whole_ms`, the stage itself as long as it has here.
+
+    Looked at before the features are computed and before the model scores: what comes after is cheaper than any fallback. A
+    stage is never cut short. `candidates_ms` includes what is read of the member.
+    """
+
+    whole_ms: float | None = None
+    candidates_ms: float | None = None
+    features_ms: float | None = None
+
+
+class Fallback(msgspec.Struct, frozen=True, kw_only=True):
+    """What answers instead: `BLEND`, or a workflow by ``name`` (its latest version) or ``name@version``.
+
+    `no_model`: there is no model for these features; `budget`: the time is spent.
+    """
+
+    no_model: str | None = None
+    budget: str | None = None
+
+
+class Workflow(msgspec.Struct, frozen=True, kw_only=True):
+    """How a list is made. Never changed once it has served: a change is a new version.
+
+    Attributes
     ----------
-    rows
-        int32 ``(n,)``, in any order; -1 stands for an unknown job.
+    name, version
+        Together its `label`, as in ``jobs@1``. `version` counts from 1.
+    description
+        One sentence for who chooses it.
+    sources
+        Where candidates come from, see `source`.
+    feature_set
+        Computed of every candidate for the model, and kept with what is shown, to learn from.
+    model
+        Orders the candidates; None: the blend of the sources' ranks does.
+    rerankers
+        What may change that order, in this order.
+    filters
+        What may be in the list at all.
+    limits, budget, fallback
+        How much, how long, and what instead.
+    declared_at
+        ``file:line``; filled in.
 
-    Returns
-    -------
-    scores
-        float64 ``(n,)``, in the order of `rows`; NaN for an unknown job. Without a model, the blend of the ranks in
-        the sources, 0 for a job that none of them names.
-    p_check
-        The same for P(job checked if shown); None without a model.
+    Raises
+    ------
+    WorkflowError
+        It cannot work as declared; says where, and what to write instead. Whether other workflows that it names exist is
+        for `registry.Workflows` to say.
+
+    Examples
+    --------
+    >>> Workflow(name="new", version=1, description="What is new.", sources=(source("newest"),)).label
+    'new@1'
+    >>> Workflow(name="new", version=1, description="What is new.", sources=())
+    Traceback (most recent call last):
+        ...
+    streamrec.ranking.declaration.WorkflowError: ...: new@1: it has no source of candidates; name one: source("newest")
     """
-    view = MemberView.build(state, neighbours, table, now, network)
-    scores, p_check = (None, None) if scorer is None else _scored(scorer, matrix(view, table, rows, now))
-    if scores is None:
-        scores = blend_of(view, table, rows, now)
-    if p_check is not None:
-        p_check[rows < 0] = np.nan
-    scores[rows < 0] = np.nan
-    return scores, p_check
+
+    name: str
+    version: int
+    description: str
+    sources: tuple[Source, ...]
+    feature_set: str = FEATURE_SET
+    model: str | None = None
+    rerankers: tuple[Reranker, ...] = ()
+    filters: tuple[Rule, ...] = RULES
+    limits: Limits = Limits()
+    budget: Budget = Budget()
+    fallback: Fallback = Fallback()
+    declared_at: str = ""
+
+    def __post_init__(self) -> None:
+        """Check all that can be known of it alone."""
+        msgspec.structs.force_setattr(self, "declared_at", place())
+        self._check_name()
+        self._check_stages()
+        self._check_rerankers()
+        self._check_filters()
+        self._check_limits()
+        self._check_budget()
+
+    @property
+    def label(self) -> str:
+        """Name and version, as answers and impressions tell it."""
+        return f"{self.name}@{self.version}"
+
+    def explored(self, share: float) -> float:
+        """The share of answers in which a job is tried, where the installation's is `share`."""
+        for reranker in self.rerankers:
+            if isinstance(reranker, Explore):
+                return share if reranker.share is None else reranker.share
+        return 0.0
+
+    def refuse(self, what: str, remedy: str) -> WorkflowError:
+        """The error that this declaration is, to be raised."""
+        return WorkflowError(self.declared_at, f"{self.label}: {what}", remedy)
+
+    def _check_name(self) -> None:
+        if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
+            raise self.refuse(
+                "its name cannot be used in a URL", "a small letter, then at most 39 of a-z, 0-9, _ and -"
+            )
+        if self.name == BLEND:
+            raise self.refuse(f"{BLEND!r} means an order in fallbacks", "another name")
+        if not is_count(self.version):
+            raise self.refuse(f"its version is {self.version!r}", "a whole number from 1")
+        if not self.description.strip():
+            raise self.refuse("it has no description", "one sentence for who chooses it")
+
+    def _check_stages(self) -> None:
+        if not self.sources:
+            raise self.refuse("it has no source of candidates", 'name one: source("newest")')
+        for number, each in enumerate(self.sources):
+            if not isinstance(each, Source) or each.name not in _BY_NAME or each.read is not _BY_NAME[each.name].read:
+                remedy = "declare it by source(NAME); a new one is a function in ranking/candidates.py"
+                raise self.refuse(f"no such source of candidates: {getattr(each, 'name', each)!r}", remedy)
+            if each.name in (before.name for before in self.sources[:number]):
+                raise self.refuse(f"source {each.name!r} is declared twice", "once, with the size that is meant")
+        if self.feature_set != FEATURE_SET:
+            raise self.refuse(
+                f"nobody computes the feature set {self.feature_set!r}", f"this version has {FEATURE_SET!r}"
+            )
+        if self.model is not None and self.model not in MODELS:
+            raise self.refuse(f"no model is named {self.model!r}", f"one of {', '.join(MODELS)}, or None")
+
+    def _check_rerankers(self) -> None:
+        for number, reranker in enumerate(self.rerankers):
+            if not isinstance(reranker, AtMostPer | Explore):
+                raise self.refuse(f"no such re-ranker: {reranker!r}", f"there are {KNOWN}")
+            if reranker in self.rerankers[:number]:
+                raise self.refuse(f"re-ranker {reranker.name} is declared twice", "once")
+            if isinstance(reranker, Explore) and number < len(self.rerankers) - 1:
+                remedy = "last: what reorders after it would make the propensities false that it records"
+                raise self.refuse("explore() is not the last re-ranker", remedy)
+
+    def _check_filters(self) -> None:
+        for number, rule in enumerate(self.filters):
+            if rule not in RULES:
+                raise self.refuse(f"no such filter: {rule!r}", f"those of ranking/rules.py: {_names(RULES)}")
+            if rule in self.filters[:number]:
+                raise self.refuse(f"filter {rule.name} is declared twice", "once")
+        if missing := tuple(rule for rule in RULES if rule.always and rule not in self.filters):
+            raise self.refuse(f"it lacks filters that every list must pass: {_names(missing)}", "add them")
+
+    def _check_limits(self) -> None:
+        candidates, length = self.limits.candidates, self.limits.length
+        if not is_count(candidates) or not (length is None or is_count(length)):
+            raise self.refuse(f"its limits are {candidates!r} candidates, length {length!r}", "whole numbers from 1")
+        if length is not None and length > candidates:
+            remedy = f"limits of at least {length} candidates, or a shorter list"
+            raise self.refuse(f"a list of {length} jobs cannot come out of {candidates} candidates", remedy)
+        for each in self.sources:
+            if each.size > candidates:
+                remedy = f"source({each.name!r}, size={candidates}) or less, or more candidates"
+                raise self.refuse(f"source {each.name!r} alone gives more than the {candidates} candidates", remedy)
+
+    def _check_budget(self) -> None:
+        budget, fallback = self.budget, self.fallback
+        times = {name: value for name, value in msgspec.structs.asdict(budget).items() if value is not None}
+        for name, value in times.items():
+            if not 0.0 < value < math.inf:
+                raise self.refuse(
+                    f"its budget has {name}={value!r}", "a number of milliseconds above 0, or leave it out"
+                )
+            if budget.whole_ms is not None and value > budget.whole_ms:
+                remedy = "give the stage less, or the whole more"
+                raise self.refuse(f"a stage has {name}={value:g}, the whole {budget.whole_ms:g} ms", remedy)
+        if self.model is None and (times or fallback != Fallback()):
+            remedy = "leave budget and fallback out: the blend needs no model and is the cheapest order there is"
+            raise self.refuse("it has no model, so nothing can be missing and no stage be saved", remedy)
+        if self.model is not None and fallback.no_model is None:
+            remedy = "fallback=Fallback(no_model=BLEND), or the name of another workflow"
+            raise self.refuse("it does not say what answers while there is no model", remedy)
+        if times and fallback.budget is None:
+            remedy = "fallback=Fallback(budget=BLEND), or the name of another workflow"
+            raise self.refuse("it has a budget and does not say what answers when that is spent", remedy)
+        if fallback.budget is not None and not times:
+            raise self.refuse("its fallback for a spent budget never answers", "declare a budget, or leave it out")
 
 
-def _scored(scorer: Scorer | None, values: npt.NDArray[np.float32]) -> tuple[Floats | None, Floats | None]:
-    """Scores and P(job checked) of each row; None without a model."""
-    if scorer is None or scorer.feature_set != FEATURE_SET:
-        return None, None
-    return np.round(scorer.scores(values), _DECIMALS), np.round(scorer.probabilities(values), _DECIMALS)
+def is_count(value: object) -> bool:
+    """Whether a value is a whole number from 1."""
+    return type(value) is int and value >= 1
+
+
+def _names(rules: tuple[Rule, ...]) -> str:
+    return ", ".join(rule.name for rule in rules)

@@ -28,9 +28,9 @@ from streamrec.models import registered
 from streamrec.models.base import Scorer
 from streamrec.models.snapshot import UnreadableSnapshotError, scorer_of
 from streamrec.models.snapshot import unpack as unpack_snapshot
+from streamrec.ranking.engine import recent_ids
 from streamrec.ranking.ranked import RankedList, UnreadableListError
 from streamrec.ranking.ranked import unpack as unpack_list
-from streamrec.ranking.workflow import recent_ids
 from streamrec.settings import Settings
 from streamrec.stores.base import Put, Store, StoreUnavailableError, TruncatedError
 from streamrec.stores.generations import UnreadableGenerationError

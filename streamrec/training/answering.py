@@ -62,7 +62,7 @@ class Answering(Offline):
         self.pass_to(now)
         ranked = self.rank(member_id, now)
         places = [index for index, job_id in enumerate(ranked.job_ids) if job_id not in before]
-        placed = place(len(places), self.settings.explore, request_id)
+        placed = place(len(places), self.workflow.explored(self.settings.explore), request_id)
         width = 4 * len(self.model.feature_names)
         items = []
         for position, propensity in zip(range(min(limit, len(places))), placed.propensities, strict=False):

@@ -30,9 +30,10 @@ from streamrec.features.state import JobState, MemberState, Neighbours, Network
 from streamrec.features.table import JobTable
 from streamrec.features.view import MemberView
 from streamrec.models.job_check import JobCheck
+from streamrec.ranking.default import default_workflow
+from streamrec.ranking.engine import rank, recent_ids
 from streamrec.ranking.examples import example, is_positive
 from streamrec.ranking.ranked import RankedList
-from streamrec.ranking.workflow import rank, recent_ids
 from streamrec.settings import Settings
 from streamrec.training.system import Listed, Record, System
 
@@ -45,8 +46,8 @@ class Offline(System):
     Parameters
     ----------
     settings
-        How many negatives an example has, how long a list is, whether a viewed job may come again, and whether a job
-        without a posting is served.
+        By which workflow lists are made and how long they are, how many negatives an example has, whether a viewed job may
+        come again, and whether a job without a posting is served.
 
     Attributes
     ----------
@@ -67,7 +68,7 @@ class Offline(System):
     """
 
     def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+        self.settings, self.workflow = settings, default_workflow(settings)
         self.members: dict[str, MemberState] = {}
         self.jobs: dict[str, JobState] = {}
         self.neighbours: dict[str, Neighbours] = {}
@@ -82,7 +83,7 @@ class Offline(System):
         state = self.state_of(member_id)
         scorer = self.model.scorer(1, now) if self.model.examples else None
         return rank(
-            state, self.neighbours_of(state), self.table, scorer, now,
+            self.workflow, state, self.neighbours_of(state), self.table, scorer, now,
             size=self.settings.list_size, viewed_again_after_ms=self.settings.viewed_again_after_ms,
             without_posting=self.without_posting, network=self.networks.get(member_id), view=self.view_of(member_id, now),
         )  # fmt: skip

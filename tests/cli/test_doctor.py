@@ -52,6 +52,14 @@ def test_missing_topics_are_found(run_json: Any, environ: dict[str, str]) -> Non
     assert "streamrec topics create" in found[0]["remedy"]
 
 
+def test_a_default_workflow_that_does_not_exist_is_found(run_json: Any, environ: dict[str, str]) -> None:
+    found = findings(run_json, environ | {"STREAMREC_WORKFLOW": "best"}, "settings")
+    assert [finding["level"] for finding in found] == ["broken"]
+    assert "there is no workflow 'best'; there are jobs" in found[0]["what"]
+    assert "STREAMREC_WORKFLOW" in found[0]["remedy"]
+    assert findings(run_json, environ | {"STREAMREC_WORKFLOW": "diverse@1"}, "settings") == []
+
+
 def test_topics_of_another_partition_count_are_found(run_json: Any, environ: dict[str, str], admin: Admin) -> None:
     found = findings(run_json, environ | {"STREAMREC_PARTITIONS": "5"}, "topic job-views")
     assert found[0]["level"] == "broken"

@@ -33,6 +33,19 @@ def test_a_wrong_setting_is_named_with_exit_code_2(run: Any, command: str) -> No
     assert "STREAMREC_PARTITIONS: Expected `int`" in result.output
 
 
+@pytest.mark.parametrize("command", [("worker",), ("lookup",), ("workflows", "list")])
+def test_a_workflow_that_does_not_exist_is_named_with_exit_code_2(
+    command: tuple[str, ...], away: dict[str, str]
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "streamrec", *command], env=os.environ | away | {"STREAMREC_WORKFLOW": "best"},
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.startswith("streamrec: workflow: there is no workflow 'best'; there are jobs (jobs@1), ")
+    assert "Traceback" not in done.stdout + done.stderr
+
+
 def test_a_settings_file_that_is_not_there_is_named(run: Any) -> None:
     result = run({}, "status", "--config", "nowhere.toml")
     assert result.exit_code == 2

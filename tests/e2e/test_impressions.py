@@ -16,6 +16,7 @@ import pytest
 from streamrec import codecs
 from streamrec.events import Impression, JobPosting, JobView
 from streamrec.kafka.reader import read
+from streamrec.local.ports import free_port
 from streamrec.local.scrape import metrics as scrape
 from streamrec.models import snapshot as snapshots
 from streamrec.ranking import rerank
@@ -116,7 +117,7 @@ def test_each_tracked_answer_makes_one_record_that_reproduces_it(fed: Any) -> No
         answer = answers[made.request_id]
         assert (made.member_id, made.workflow, made.feature_set) == (
             answer["member_id"],
-            "default/1",
+            "jobs@1",
             scorer.feature_set,
         )
         assert made.surface == ("home" if made.request_id.endswith("first") else None)
@@ -150,6 +151,49 @@ def test_a_request_sent_again_under_its_id_is_the_same_list_under_the_same_id(fe
     same = [made for made in recorded(fed, before + 3) if made.request_id == "sent-again"]
     assert len(same) == 3
     assert len({tuple((item.job_id, item.propensity) for item in made.items) for made in same}) == 1
+
+
+SLOW_FEATURES = """
+import time
+from streamrec.ranking import engine
+quick = engine.matrix
+def matrix(*arguments):
+    time.sleep(0.3)
+    return quick(*arguments)
+engine.matrix = matrix
+"""
+
+
+def test_the_workflow_that_answered_is_on_record_also_when_the_time_was_spent(fed: Any) -> None:
+    before = len(recorded(fed, 0))
+    answers = {name: ask(fed, "m2", f"by-{name}", workflow=name) for name in ("jobs", "diverse", "popular")}
+    assert [answer["workflow"] for answer in answers.values()] == ["jobs@1", "diverse@1", "popular@1"]
+    assert [answer["degraded"] for answer in answers.values()] == [None] * 3
+    port = free_port()
+    lookup = fed.start("lookup", "--port", str(port), spoil=SLOW_FEATURES)  # slower than its 250 ms allow
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10) as http:
+
+        def ready() -> bool:
+            try:
+                return http.get("/health/ready").status_code == 200
+            except httpx.TransportError:
+                return False
+
+        fed.wait(ready, "the slow lookup to be ready")
+        fed.wait(lambda: http.get("/health/ready").json()["model_age_ms"], "the slow lookup to have the model")
+        late = http.get(
+            "/v1/members/m2/recommendations", params={"workflow": "diverse"}, headers={"X-Request-Id": "by-late"}
+        ).json()
+        counted = scrape(f"http://127.0.0.1:{port}/metrics")
+    lookup.stop()
+    assert (late["workflow"], late["degraded"], late["model"]) == ("popular@1", "budget", None)
+    assert [item["job_id"] for item in late["items"]]
+    assert counted.total("streamrec_workflow_fallbacks_total", workflow="diverse@1", reason="budget") == 1
+    assert counted.total("streamrec_lookup_workflow_answers_total", workflow="popular@1") == 1
+    made = {each.request_id: each.workflow for each in recorded(fed, before + 4)}
+    assert [made[f"by-{name}"] for name in ("jobs", "diverse", "popular", "late")] == [
+        "jobs@1", "diverse@1", "popular@1", "popular@1",
+    ]  # fmt: skip
 
 
 def test_an_answer_does_not_notice_that_kafka_is_dead(fed: Any) -> None:

@@ -24,7 +24,8 @@ def stocked(system: Any) -> Any:
 
 
 def test_the_producer_in_python_is_understood(stocked: Any) -> None:
-    [program] = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    [program] = [block for block in blocks if "confluent_kafka" in block]
     exec(compile(program.replace("127.0.0.1:9092", stocked.settings.kafka), "README.md", "exec"), {})
     stocked.wait(lambda: stocked.http.get("/v1/members/member-1").status_code == 200, "the member to be known", 10)
     assert stocked.http.get("/v1/members/member-1").json()["member_id"] == "member-1"

@@ -14,7 +14,7 @@ def test_a_tree_of_a_feature_names_state_and_fields_by_topic() -> None:
     assert tree(graph, graph.find("mine")).splitlines() == [
         "feature mine@1",
         "comes from",
-        f"└─ state {made().find('mine').state[0].key} count(views, by=member, window=decay(1d))",
+        f"└─ state {made().find('mine').state[0].key} count(views, by=member, window=decay(1d), ttl=2d)",
         "   └─ topic job-views: member_id, occurred_at",
         "nobody reads it",
     ]
@@ -34,7 +34,7 @@ def test_a_tree_of_a_feature_names_state_and_fields_by_topic() -> None:
 def test_a_tree_of_a_topic_ends_at_the_workflows() -> None:
     lines = tree(lineage(), lineage().find("member-profiles.salary_floor")).splitlines()
     assert lines[:4] == ["field member-profiles.salary_floor", "comes from", "└─ topic member-profiles", "goes into"]
-    assert [line.split()[-2:] for line in lines[-1:]] == [["workflow", "jobs"]]
+    assert [line.split()[-2:] for line in lines[-1:]] == [["workflow", "jobs@1"]]
 
 
 @pytest.mark.parametrize("node", lineage().nodes, ids=str)

@@ -381,4 +381,4 @@ def test_words_that_came_after_the_view_was_built_are_read() -> None:
     view = MemberView.build(MemberState(), {}, table, 1)
     matrix(view, table, np.array([0], np.int32), 1)
     table.upsert("b", JobState(posting=JobPosting(job_id="b", title="Truck driver")))
-    assert Reading(view, table, np.array([0, 1], np.int32), 1).cosine("interests").shape == (2,)
+    assert Reading(view, table, np.array([0, 1], np.int32), 1).ties.cosine("interests").shape == (2,)

@@ -43,7 +43,18 @@ def test_every_operation_is_there_with_its_parameters_and_limits(described: dict
         for parameter in described["paths"]["/v1/members/{member_id}/recommendations"]["get"]["parameters"]
         if "name" in parameter
     }
-    assert list(parameters) == ["member_id", "limit", "cursor", "surface", "region", "remote", "track", "after", "at"]
+    assert list(parameters) == [
+        "member_id",
+        "limit",
+        "cursor",
+        "surface",
+        "region",
+        "remote",
+        "workflow",
+        "track",
+        "after",
+        "at",
+    ]
     assert parameters["limit"]["schema"] == {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}
     assert parameters["remote"]["schema"] == {"type": "boolean"}
     assert parameters["region"]["schema"] == {"type": "string", "minLength": 1, "maxLength": 200}
@@ -94,6 +105,10 @@ async def test_answers_are_as_described(client: httpx.AsyncClient, town: Town, d
         "/v1/features/save_rate": "FeatureAnswer",
         "/v1/features/job-views/lineage": "FeatureLineage",
         "/v1/features/nothing": "ProblemDocument",
+        "/v1/workflows": "WorkflowList",
+        "/v1/workflows/jobs": "WorkflowAnswer",
+        "/v1/workflows/nothing": "ProblemDocument",
+        "/v1/members/anna/recommendations?workflow=nothing": "ProblemDocument",
         "/health/live": "Live",
         "/health/ready": "Ready",
         "/v1/jobs/nothing": "ProblemDocument",

@@ -113,7 +113,14 @@ async def test_a_table_without_news_is_stale(client: httpx.AsyncClient, service:
 
 
 async def test_every_reason_for_falling_short_is_documented() -> None:
-    assert set(DEGRADED) == {"store_unavailable", "unreadable_state", "table_loading", "table_stale", "no_model"}
+    assert set(DEGRADED) == {
+        "store_unavailable",
+        "unreadable_state",
+        "table_loading",
+        "table_stale",
+        "no_model",
+        "budget",
+    }
 
 
 async def test_a_service_starts_without_the_store_and_mends_when_it_comes(tmp_path: Path, settings: Settings) -> None:

@@ -1,12 +1,16 @@
 from streamrec.features.library import PLAN
-from streamrec.ranking.catalogue import WORKFLOWS, catalogue, lineage, search
+from streamrec.ranking.catalogue import catalogue, lineage, search
+from streamrec.ranking.workflows import WORKFLOWS
 
 
-def test_every_workflow_reads_the_features_of_a_model_that_there_is() -> None:
-    assert set(WORKFLOWS.values()) <= {each.model for each in PLAN.sets}
-    for name in WORKFLOWS:
-        assert any(name in entry.workflows for entry in catalogue().entries)
-        assert lineage().find(f"workflow:{name}")
+def test_every_workflow_with_a_model_reads_its_features() -> None:
+    asking = [each for each in WORKFLOWS if each.model is not None]
+    assert {each.model for each in asking} <= {each.model for each in PLAN.sets}
+    for each in asking:
+        assert lineage().find(each.label).kind == "workflow"
+        assert {entry.id for entry in catalogue().entries if each.label in entry.workflows} == {
+            entry.id for entry in catalogue().select(model=each.model)
+        }
 
 
 def test_all_three_are_made_once_and_of_the_same_features() -> None:

@@ -26,21 +26,24 @@ LISTED = RankedList(
     features=np.array([[0.5, -1.0, 3.0], [0.0, 7.25, 1e-9]], "<f4").tobytes(),
     cut=False,
     network_version=4,
+    workflow="jobs@1",
 )
 BEFORE_FEATURES = msgspec.structs.replace(
-    LISTED, feature_set="", features=b"", cut=True, network_version=0
+    LISTED, feature_set="", features=b"", cut=True, network_version=0, workflow=""
 )  # version 1
-BEFORE_NETWORKS = msgspec.structs.replace(LISTED, network_version=0)  # version 2
+BEFORE_NETWORKS = msgspec.structs.replace(LISTED, network_version=0, workflow="")  # version 2
+BEFORE_WORKFLOWS = msgspec.structs.replace(LISTED, workflow="")  # version 3
 
 
 def test_a_list_has_the_golden_bytes_of_its_version() -> None:
-    assert pack(LISTED) == (GOLDEN / "v3.bin").read_bytes()
+    assert pack(LISTED) == (GOLDEN / "v4.bin").read_bytes()
 
 
 def test_the_golden_bytes_of_every_version_are_readable() -> None:
     assert [unpack(path.read_bytes()) for path in sorted(GOLDEN.glob("v*.bin"))] == [
         BEFORE_FEATURES,
         BEFORE_NETWORKS,
+        BEFORE_WORKFLOWS,
         LISTED,
     ]
 
@@ -52,8 +55,9 @@ def test_a_list_of_the_next_version_with_one_more_field_is_readable() -> None:
 
 def test_a_list_of_the_version_before_has_defaults_for_what_it_lacks() -> None:
     fields = list(msgspec.structs.astuple(LISTED))
-    assert unpack(FORMAT + msgspec.msgpack.encode(fields[:-1])) == BEFORE_NETWORKS
-    assert unpack(FORMAT + msgspec.msgpack.encode(fields[:-4])) == BEFORE_FEATURES
+    assert unpack(FORMAT + msgspec.msgpack.encode(fields[:-1])) == BEFORE_WORKFLOWS
+    assert unpack(FORMAT + msgspec.msgpack.encode(fields[:-2])) == BEFORE_NETWORKS
+    assert unpack(FORMAT + msgspec.msgpack.encode(fields[:-5])) == BEFORE_FEATURES
 
 
 @pytest.mark.parametrize(

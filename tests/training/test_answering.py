@@ -5,7 +5,7 @@ import pytest
 
 from streamrec.events import ImpressionSeen, JobApplication, JobPosting, JobView
 from streamrec.models.rows import SAMPLED
-from streamrec.settings import Settings
+from streamrec.settings import Settings, SettingsError
 from streamrec.training.answering import Answering
 
 START = 1_700_000_000_000
@@ -36,6 +36,16 @@ def test_what_is_shown_and_not_checked_is_a_negative_after_the_window() -> None:
     assert counts(made) == {"positive": (1, 0)}
     made.pass_to(START + WINDOW)
     assert counts(made) == {"positive": (1, 0), "closed": (0, 9)}
+
+
+def test_lists_are_made_by_the_workflow_of_the_settings() -> None:
+    made = site(msgspec.structs.replace(SETTINGS, workflow="popular"))
+    assert made.rank("ann", START).workflow == "popular@1"
+    assert {name for item in made.serve("r1", "ann", START, 30).items for name in item.sources} <= {
+        "popular_hour", "popular_days", "newest",
+    }  # fmt: skip
+    with pytest.raises(SettingsError, match="there is no workflow 'best'"):
+        site(msgspec.structs.replace(SETTINGS, workflow="best"))
 
 
 def test_only_what_was_seen_can_be_a_negative() -> None:

@@ -12,7 +12,8 @@ Rules, for all cells
 * *Events after now*: a `now` before the newest event reads as that event's time: the future has happened. A decayed count
   differs, since its one column orders keys: see `decay.DecayedCount`.
 * *Values* that cannot be used (of another type, NaN, infinite, or beyond 1e18) are passed over, with their time: see `values`.
-* *Taking back* is for events that were folded into the same kept before.
+* *Taking back* is for events that were folded into the same kept before; sums and means are back up to the rounding of what was
+  taken, and exactly where nothing is left.
 """
 
 from abc import ABC, abstractmethod
@@ -27,6 +28,7 @@ from streamrec.features.cells.window import Window
 Kept = list[Any]
 Value = float | str | None
 Floats = npt.NDArray[np.float64]
+Moment = int | npt.NDArray[np.int64]  # one for all rows, or one for each
 
 AS_OF_MS: Final = 1_750_000_000_000  # sums over keys stand as of a time that never changes
 
@@ -94,13 +96,15 @@ class Cell(ABC):
     def columns(self, kept: Kept) -> tuple[float, ...]:
         """Numbers that say all that `read` needs, `width` in number."""
 
-    def read(self, columns: Floats, now: int) -> Floats:  # noqa: ARG002  (most need the time; where not, this is all)
+    def read(self, columns: Floats, now: Moment) -> Floats:  # noqa: ARG002  (most need the time; where not, this is all)
         """Values as of `now` (ms).
 
         Parameters
         ----------
         columns
             float64 ``(n, width)``.
+        now
+            One for all rows, or int64 ``(n,)``.
 
         Returns
         -------

@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from streamrec.features.cells.base import AS_OF_MS, Cell, Floats, Kept, Value
+from streamrec.features.cells.base import AS_OF_MS, Cell, Floats, Kept, Moment, Value
 from streamrec.features.cells.summary import Count, Summary
 from streamrec.features.cells.window import DAY_MS, MINUTE_MS, Window, text_of
 from streamrec.features.windows import fade
@@ -22,7 +22,7 @@ LONGEST_MS: Final = 3650 * DAY_MS
 
 _FARTHEST: Final = 800.0
 _ADDITIVE_MS: Final = 7 * DAY_MS
-_MOST_LOG2: Final = 60.0  # no count comes near, and values stay finite whatever is stored
+MOST_LOG2: Final = 60.0  # no count comes near, and values stay finite whatever is stored
 _MOST_SUM: Final = 1e60  # nor a sum of squares
 
 
@@ -129,8 +129,8 @@ class DecayedCount(Fading):
     def columns(self, kept: Kept) -> tuple[float, ...]:
         return (math.log2(kept[0]) + kept[1] / self.half_life_ms if kept[0] > 0.0 else -math.inf,)
 
-    def read(self, columns: Floats, now: int) -> Floats:
-        values: Floats = np.exp2(np.minimum(columns[:, 0] - now / self.half_life_ms, _MOST_LOG2))
+    def read(self, columns: Floats, now: Moment) -> Floats:
+        values: Floats = np.exp2(np.minimum(columns[:, 0] - now / self.half_life_ms, MOST_LOG2))
         return values
 
     def last_at(self, kept: Kept) -> int | None:
@@ -143,8 +143,8 @@ class DecayedCount(Fading):
 
     def linear(self, columns: Floats, as_of: int = AS_OF_MS) -> Floats:
         self._check(as_of)
-        scores = columns - as_of / self.half_life_ms
-        return np.where(scores < -_FARTHEST, 0.0, np.exp2(np.clip(scores, -_FARTHEST, _FARTHEST)))
+        powers: Floats = np.exp2(np.minimum(columns - as_of / self.half_life_ms, _FARTHEST))
+        return powers
 
 
 @dataclass(frozen=True)
@@ -218,7 +218,7 @@ class Decay(Fading):
     def columns(self, kept: Kept) -> tuple[float, ...]:
         return (*self.of.columns(kept[2]), float(kept[0] or 0))
 
-    def read(self, columns: Floats, now: int) -> Floats:
+    def read(self, columns: Floats, now: Moment) -> Floats:
         values: Floats = columns[:, 0].copy()
         if self.of.fades:
             values *= np.exp2(np.minimum(columns[:, -1] - now, 0.0) / self.half_life_ms)
@@ -231,6 +231,5 @@ class Decay(Fading):
     def linear(self, columns: Floats, as_of: int = AS_OF_MS) -> Floats:
         self._check(as_of)
         halvings = (columns[:, -1:] - as_of) / self.half_life_ms
-        powers = np.where(halvings < -_FARTHEST, 0.0, np.exp2(np.clip(halvings, -_FARTHEST, _FARTHEST)))
-        summed: Floats = self.of.linear(columns[:, :-1]) * powers
+        summed: Floats = self.of.linear(columns[:, :-1]) * np.exp2(np.minimum(halvings, _FARTHEST))
         return summed

@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from streamrec.features.cells.base import Floats, Kept
+from streamrec.features.cells.base import Floats, Kept, Moment
 from streamrec.features.cells.points import Points
 from streamrec.features.cells.window import DAY_MS, Window, text_of
 
@@ -63,5 +63,5 @@ class Session(Points):
             first -= 1
         return self.of.over([ready for _, ready in kept[max(first, 0) :]]), float(kept[-1][0] if kept else 0)
 
-    def read(self, columns: Floats, now: int) -> Floats:
+    def read(self, columns: Floats, now: Moment) -> Floats:
         return np.where(now - columns[:, 1] > self.gap_ms, self.of.result(self.of.fresh()), columns[:, 0])

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from streamrec.features.cells.base import Cell, Floats, Kept, Value
+from streamrec.features.cells.base import Cell, Floats, Kept, Moment, Value
 from streamrec.features.cells.summary import Summary
 from streamrec.features.cells.window import DAY_MS, MINUTE_MS, Window, text_of
 
@@ -139,7 +139,7 @@ class Sliding(Cell):
             values.append(value)
         return tuple(values)
 
-    def read(self, columns: Floats, now: int) -> Floats:
+    def read(self, columns: Floats, now: Moment) -> Floats:
         # How many panes before the newest one are in the window of now. None is left where the newest one itself is not.
         reach = columns[:, 0] - (now * self.panes // self.length_ms - self.panes)
         places = np.clip(reach, 0, self.panes).astype(np.intp) + 1

@@ -4,7 +4,7 @@ In the order of use: sources (`streams`, `fields`), keys (`keys`), windows and a
 members (`ties`), texts (`texts`), arithmetic (`calculation`), and the `feature` that it all makes.
 """
 
-from streamrec.features.cells.window import Window, always, decay, last, session, sliding
+from streamrec.features.cells.window import Window, always
 from streamrec.features.language.aggregates import (
     Aggregate,
     count,
@@ -71,6 +71,7 @@ from streamrec.features.language.ties import (
     share,
 )
 from streamrec.features.language.types import Type
+from streamrec.features.language.windows import decay, last, session, sliding
 
 __all__ = [
     "Aggregate", "Calculation", "DeclarationError", "Expression", "Feature", "FeatureSet", "Field", "Site", "Stream",

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from streamrec.events import Connection
 from streamrec.features.cells.base import Cell, Kept
 from streamrec.features.cells.make import make
-from streamrec.features.cells.window import Window, always, decay, last
+from streamrec.features.cells.window import Window, always, text_of
 from streamrec.features.language.calculation import Calculation, calculate
 from streamrec.features.language.declaration import DeclarationError
 from streamrec.features.language.expression import Expression
 from streamrec.features.language.keys import By, Key, key
 from streamrec.features.language.streams import TOPIC_OF, EventField, Stream
 from streamrec.features.language.types import Type
+from streamrec.features.language.windows import decay, last
 
 if TYPE_CHECKING:
     from streamrec.features.reading import Reading
@@ -30,7 +30,22 @@ _TIMES: Final = ("first_at", "latest_at")
 
 @dataclass(frozen=True)
 class Aggregate(Expression):
-    """One aggregate; equal ones are one state."""
+    """One aggregate; equal ones are one state.
+
+    Attributes
+    ----------
+    aggregate
+        What `cells.make.make` calls it: ``count``, ``top 20``, …
+    stream, value
+        The events and, where their values matter, the name of the field.
+    by, window
+        Key and window.
+    keep
+        Texts of a combined key that an owner keeps; None where there are none.
+    ttl_ms
+        For how long it counts after its last event (ms), the time to live of its feature: then it is missing, and starts
+        anew with the next event. None for ever.
+    """
 
     aggregate: str
     stream: Stream
@@ -38,6 +53,7 @@ class Aggregate(Expression):
     by: Key
     window: Window
     keep: int | None
+    ttl_ms: int | None = None
 
     @property
     def kind(self) -> str:  # type: ignore[override]
@@ -85,13 +101,19 @@ class Aggregate(Expression):
         owner = ", ".join((self.by.place, *self.by.keyed))
         return blake2b(self._text(f"({owner})").encode(), digest_size=4).hexdigest()
 
-    def __str__(self) -> str:
+    @cached_property
+    def text(self) -> str:
+        """How it is declared."""
         return self._text(str(self.by))
+
+    def __str__(self) -> str:
+        return self.text
 
     def _text(self, by: str) -> str:
         what = str(self.stream) if self.value is None else f"{self.stream}.{self.value}"
         kept = "" if self.keep is None else f", keep={self.keep}"
-        return f"{self.aggregate}({what}, by={by}, window={self.window}{kept})"
+        lives = "" if self.ttl_ms is None else f", ttl={text_of(self.ttl_ms)}"
+        return f"{self.aggregate}({what}, by={by}, window={self.window}{kept}{lives})"
 
     def value_in(self, cells: Mapping[str, Kept], now: int) -> float:
         """Its value in one owner's state as of `now` (ms), where it is counted by the owner alone."""
@@ -106,6 +128,13 @@ class Aggregate(Expression):
 def aggregate(aggregated: str, what: Stream | EventField, by: By, window: Window, keep: int | None = None) -> Aggregate:
     """Check an aggregate and make the node."""
     name = aggregated.partition(" ")[0]
+    if not isinstance(what, Stream | EventField):
+        raise DeclarationError(
+            f"{name} of {what if isinstance(what, Expression) else repr(what)}, which is no stream of events",
+            f"name a stream, such as views, or a field of its events: {name}(views.dwell_ms, …)",
+        )
+    if not isinstance(window, Window):
+        raise DeclarationError(f"{window!r} is no window", "use always, decay(…), sliding(…), last(…) or session(…)")
     stream, value = (what.stream, what) if isinstance(what, EventField) else (what, None)
     if name in _OF_NUMBERS and (value is None or not value.type.numeric):
         raise DeclarationError(
@@ -119,8 +148,6 @@ def aggregate(aggregated: str, what: Stream | EventField, by: By, window: Window
     if name not in (*_OF_NUMBERS, *_OF_TEXTS) and value is not None:
         raise DeclarationError(f"{name} of {what}", f"{name} counts events: use {name}({stream}, …)")
     found = key(by, stream, keep)
-    if found.place == "job" and Connection in stream.records:
-        raise DeclarationError(f"{stream} have no job", "count them by=member")
     if name in _LISTS and (found.place == "job" or found.keyed):
         raise DeclarationError(
             f"{name} by {found} is a list for each of many", "use by=member, or count by=(…, job) with keep"
@@ -128,7 +155,8 @@ def aggregate(aggregated: str, what: Stream | EventField, by: By, window: Window
     try:
         cell = make(aggregated, window)
     except ValueError as error:
-        raise DeclarationError(f"{name} over {window} is not kept", str(error)) from error
+        problem, _, remedy = str(error).rpartition(": ")
+        raise DeclarationError(problem, remedy) from error
     if found.everywhere and not cell.additive:
         raise DeclarationError(
             f"{name} over {window} by {found} would have to be added up over jobs, and cannot be",
@@ -174,6 +202,8 @@ def distinct(field: EventField, by: By, window: Window = always, keep: int | Non
 
 def top(field: EventField, by: By, k: int, half_life: str = "30d") -> Aggregate:
     """The `k` texts that came most often in a field of the events, each event halved with each half-life."""
+    if not isinstance(k, int) or k < 1:
+        raise DeclarationError(f"the top {k} texts cannot be kept", "choose from 1 to 1000")
     return aggregate(f"top {k}", field, by, decay(half_life))
 
 
@@ -201,7 +231,7 @@ def rate(
     """
     if not (0.0 <= prior <= 1.0 and weight > 0.0):
         raise DeclarationError(
-            f"rate with prior={prior:g} and weight={weight:g}", "give a prior from 0 to 1, and a weight above 0"
+            f"rate with prior={prior} and weight={weight}", "give a prior from 0 to 1, and a weight above 0"
         )
     counts = [count(stream, by, window, keep) for stream in (part, whole)]
     return calculate("rate", *counts, parameters=(float(prior), float(weight)))

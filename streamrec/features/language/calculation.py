@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from streamrec.features.language.declaration import DeclarationError
+from streamrec.features import texts
+from streamrec.features.language.declaration import DeclarationError, number_text
 from streamrec.features.language.expression import Expression, Operand, as_expression, want
 from streamrec.features.language.types import Type
 
@@ -18,14 +19,12 @@ _NUMBERS: Final = (Type.NUMBER, Type.FLAG)
 
 
 def _ratio(above: Any, below: Any) -> Any:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        found = np.divide(above, below)
+    found = np.divide(above, below)
     return np.where(np.isfinite(found), found, np.nan)
 
 
 def _log(x: Any) -> Any:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        found = np.log(x)
+    found = np.log(x)
     return np.where(np.isfinite(found), found, np.nan)
 
 
@@ -87,7 +86,7 @@ FUNCTIONS: Final[dict[str, Function]] = {
     "only_if": Function(lambda flag, x: np.where(flag == 1.0, x, np.nan)),
     "above": Function(lambda a, b: _flag(a > b, a, b), gives=Type.FLAG),
     "below": Function(lambda a, b: _flag(a < b, a, b), gives=Type.FLAG),
-    "is_missing": Function(lambda x: np.isnan(x).astype(np.float64), (*_NUMBERS, Type.TIME), Type.FLAG),
+    "is_missing": Function(texts.is_missing, (*_NUMBERS, Type.TIME, Type.TEXT, Type.TEXTS), Type.FLAG),
     "first_of": Function(_first),
     "first_time_of": Function(_first, (Type.TIME,), Type.TIME),
     "mean_of": Function(_mean),
@@ -120,7 +119,7 @@ class Calculation(Expression):
         return self.operands
 
     def __str__(self) -> str:
-        parts = [*map(str, self.operands), *(f"{number:g}" for number in self.parameters)]
+        parts = [*map(str, self.operands), *map(number_text, self.parameters)]
         return f"{self.name}({', '.join(parts)})"
 
     def read(self, of: "Reading", *inputs: Any) -> Any:
@@ -173,17 +172,20 @@ def only_if(flag: Expression, x: Operand) -> Calculation:
 
 
 def is_missing(x: Expression) -> Calculation:
-    """1 where x is missing, 0 where it is not."""
+    """1 where x is missing (a set of texts: empty), 0 where it is not."""
     return calculate("is_missing", x)
 
 
 def first_of(value: Expression, *others: Operand) -> Calculation:
     """The first value that is not missing; of numbers, or of times."""
+    want(value, "first_of", *_NUMBERS, Type.TIME)
     return calculate("first_time_of" if value.type is Type.TIME else "first_of", value, *others)
 
 
 def mean_of(*values: Expression) -> Calculation:
     """The mean of those that are not missing."""
+    if not values:
+        raise DeclarationError("mean_of has no values", "give one or more")
     return calculate("mean_of", *values)
 
 
@@ -208,5 +210,5 @@ def bucketise(x: Operand, *edges: float) -> Calculation:
 
 def _range(name: str, least: float, most: float) -> tuple[float, float]:
     if not least < most:
-        raise DeclarationError(f"{name} has the range {least:g} to {most:g}", "give the smaller end first")
+        raise DeclarationError(f"{name} has the range {least} to {most}", "give the smaller end first")
     return float(least), float(most)

@@ -37,6 +37,17 @@ def site() -> Site:
     return Site("/".join(inside), frame.f_lineno)
 
 
+def number_text(value: float) -> str:
+    """A number as it is declared: different ones have different texts.
+
+    Examples
+    --------
+    >>> number_text(3), number_text(0.05), number_text(12_345_678.0)
+    ('3', '0.05', '12345678')
+    """
+    return repr(float(value)).removesuffix(".0")
+
+
 class DeclarationError(ValueError):
     """A feature that cannot be: raised where it is declared, never when it is computed.
 

@@ -1,12 +1,13 @@
 """What a feature is made of: typed expressions, equal where they say the same."""
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Union
 
 import numpy as np
 
-from streamrec.features.language.declaration import DeclarationError, Site, site
+from streamrec.features.language.declaration import DeclarationError, Site, number_text, site
 from streamrec.features.language.types import Type
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ class Constant(Expression):
         return Type.NUMBER
 
     def __str__(self) -> str:
-        return f"{self.value:g}"
+        return number_text(self.value)
 
     def read(self, of: "Reading", *inputs: Any) -> Any:
         """The number, for all jobs."""
@@ -132,23 +133,39 @@ class Constant(Expression):
 
 
 def as_expression(operand: Operand) -> Expression:
-    """The expression itself, or the number as one."""
-    return operand if isinstance(operand, Expression) else Constant(float(operand))
+    """The expression itself, or the number as one; raises DeclarationError for anything else."""
+    if isinstance(operand, Expression):
+        return operand
+    if isinstance(operand, int | float) and math.isfinite(operand):
+        return Constant(float(operand))
+    raise DeclarationError(f"{_name(operand)} is no value", "use an expression or a number; count events by count(…)")
 
 
 def want(expression: Expression, name: str, *wanted: Type) -> None:
     """Raise DeclarationError unless the expression is of one of the types."""
-    if expression.type not in wanted:
-        names = " or ".join(each.value for each in wanted)
+    if not isinstance(expression, Expression):
         raise DeclarationError(
-            f"{name} needs a {names}, and {expression} is a {expression.type.value}",
-            _REMEDIES.get((expression.type, Type.NUMBER in wanted), f"give it a {names}"),
+            f"{name} needs an expression, and {_name(expression)} is none",
+            "use a field, an aggregate or what is made of them; same(…) instead of ==",
         )
+    if expression.type not in wanted:
+        names = " or ".join(each.noun for each in wanted)
+        raise DeclarationError(
+            f"{name} needs {names}, and {expression} is {expression.type.noun}",
+            _REMEDIES.get((expression.type, Type.NUMBER in wanted), f"give it {names}"),
+        )
+
+
+def _name(value: object) -> str:
+    """What is no expression, as it may have been written."""
+    return str(value) if type(value).__module__.startswith("streamrec.") else repr(value)
 
 
 _REMEDIES: Final = {
     (Type.TIME, True): "use minutes_since(…) to make a number of a time",
     (Type.TEXT, True): "compare a text by same(…), or make columns of it by one_hot(…) or cross(…)",
     (Type.TEXTS, True): "use contains(…) or overlap(…) for texts",
+    (Type.WORDS, True): "use cosine(posting.title, …) for weighted words",
+    (Type.WORDS, False): "use cosine(posting.title, …) for weighted words",
     (Type.CATEGORY, True): "a category is a feature by itself: it has one column for each value",
 }

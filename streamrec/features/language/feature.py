@@ -4,12 +4,14 @@ import math
 import re
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Final
 
 from streamrec.features.cells.window import milliseconds
+from streamrec.features.language.aggregates import Aggregate
 from streamrec.features.language.calculation import Calculation
-from streamrec.features.language.declaration import DeclarationError, Site, site
+from streamrec.features.language.declaration import DeclarationError, Site, number_text, site
 from streamrec.features.language.expression import Expression
+from streamrec.features.language.reference import Reference
 from streamrec.features.language.texts import Cross, OneHot
 from streamrec.features.language.types import Type
 
@@ -67,12 +69,13 @@ class Feature:
             raise DeclarationError(f"{self.name!r} is no name", "use lower-case words joined by _", self.site)
         if not isinstance(self.expression, Expression):
             raise DeclarationError(f"{self.name} is {self.expression!r}", "give it an expression", self.site)
-        if self.expression.type in (Type.TEXT, Type.TEXTS, Type.TIME):
-            remedy = (
-                "use minutes_since(…)" if self.expression.type is Type.TIME else "use same(…), one_hot(…) or cross(…)"
-            )
+        if self.expression.type in (Type.TEXT, Type.TEXTS, Type.WORDS, Type.TIME):
+            remedy = {
+                Type.TIME: "use minutes_since(…)", Type.TEXT: "use same(…), one_hot(…) or cross(…)",
+                Type.TEXTS: "use contains(…) or overlap(…)", Type.WORDS: "use cosine(posting.title, …)",
+            }[self.expression.type]  # fmt: skip
             raise DeclarationError(
-                f"{self.name} is a {self.expression.type.value}, and models read numbers", remedy, self.site
+                f"{self.name} is {self.expression.type.noun}, and models read numbers", remedy, self.site
             )
         if not self.description.strip() or not self.unit.strip():
             raise DeclarationError(
@@ -80,6 +83,11 @@ class Feature:
             )
         if not math.isfinite(self.default):
             raise DeclarationError(f"{self.name} has the default {self.default}", "give a number", self.site)
+        if self.default and self.expression.type is Type.CATEGORY:
+            raise DeclarationError(
+                f"{self.name} is a category with the default {self.default}",
+                "leave the default out: all columns are 0 where the value is missing", self.site,
+            )  # fmt: skip
         if self.version < 1:
             raise DeclarationError(f"{self.name} has the version {self.version}", "versions count from 1", self.site)
         if self.ttl is not None:
@@ -87,8 +95,12 @@ class Feature:
                 milliseconds(self.ttl)
             except ValueError as error:
                 raise DeclarationError(
-                    f"{self.name} has the time to live {self.ttl!r}", str(error), self.site
+                    f"{self.name} has the time to live {self.ttl!r}", str(error).partition(": ")[2], self.site
                 ) from error
+            self._check_ttl()
+        parts = walk(self.expression)
+        if any(isinstance(each, Reference) for each in parts):
+            return  # the plan checks it when it knows what is referred to
         found = entity_of(self.expression)
         if self.entity and self.entity != found:
             raise DeclarationError(
@@ -96,6 +108,20 @@ class Feature:
                 f'say entity="{found}" or leave it out', self.site,
             )  # fmt: skip
         object.__setattr__(self, "entity", found)
+
+    def _check_ttl(self) -> None:
+        parts = walk(self.expression)
+        counted = [each for each in parts if isinstance(each, Aggregate)]
+        if not counted:
+            raise DeclarationError(
+                f"{self.name} has the time to live {self.ttl}, and counts nothing itself",
+                "leave ttl out, or say it where it is counted", self.site,
+            )  # fmt: skip
+        if any(each.by.everywhere for each in counted) or any(each.kind == "beside_best" for each in parts):
+            raise DeclarationError(
+                f"{self.name} has the time to live {self.ttl}, and is read of many jobs at once",
+                "leave ttl out: use a decay", self.site,
+            )  # fmt: skip
 
     @property
     def id(self) -> str:
@@ -123,7 +149,7 @@ class Feature:
     @property
     def meaning(self) -> str:
         """What changes whenever its values do."""
-        return f"{self.expression} else {self.default:g} within {self.ttl}"
+        return f"{self.expression} else {number_text(self.default)} within {self.ttl}"
 
 
 def entity_of(expression: Expression) -> str:
@@ -138,7 +164,7 @@ def entity_of(expression: Expression) -> str:
     about = expression.about - {"request"} or expression.about
     if about == {"member", "job"}:
         return "pair"
-    return next(iter(about)) if len(about) == 1 else " × ".join(sorted(about)) or "request"
+    return next(iter(about)) if len(about) == 1 else " × ".join(sorted(about)) or "request"  # noqa: RUF001
 
 
 @dataclass(frozen=True)
@@ -163,7 +189,7 @@ class FeatureSet:
         return f"{self.model}/{blake2b(said.encode(), digest_size=4).hexdigest()}"
 
 
-def walk(expression: Expression) -> Any:
+def walk(expression: Expression) -> tuple[Expression, ...]:
     """The expression and all that it is made of, parts first, each once."""
     seen: dict[Expression, None] = {}
 

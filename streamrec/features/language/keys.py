@@ -1,13 +1,17 @@
 """By what events are counted: a member, a job, both, or a combined key; and whose state then holds it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from streamrec.events import Connection
+from streamrec.features.columns import CODED
 from streamrec.features.language.declaration import DeclarationError
 from streamrec.features.language.expression import Expression
 from streamrec.features.language.fields import FIELDS, Field, Record
 from streamrec.features.language.streams import EventField, Stream
 from streamrec.features.language.types import Type
+from streamrec.features.texts import text_of
 
 
 class Entity(Record):
@@ -26,6 +30,7 @@ Part = Entity | Field | EventField
 By = Part | tuple[Part, ...]
 
 MOST_KEPT: Final = 1000
+JOIN: Final = "\x1f"  # between the texts of a combined key
 _MOST_PARTS: Final = 3
 
 
@@ -63,6 +68,25 @@ class Key:
         return frozenset(owners.get(part.partition(".")[0], part) for part in self.parts)
 
 
+def joined(parts: Iterable[str], texts: Iterable[str | None]) -> str | None:
+    """The texts of a combined key as one: as texts are compared, but for the ids of jobs; None where one is missing.
+
+    Examples
+    --------
+    >>> joined(["job", "event.surface"], ["J1", " Home"])
+    'J1\\x1fhome'
+    >>> joined(["profile.region", "event.surface"], ["MD", " "]) is None
+    True
+    """
+    found = []
+    for part, text in zip(parts, texts, strict=True):
+        known = text if part == "job" else text_of(text)
+        if not known:
+            return None
+        found.append(known.replace(JOIN, " ") if JOIN in known else known)
+    return JOIN.join(found)
+
+
 def key(by: By, stream: Stream, keep: int | None) -> Key:
     """Check what an aggregate is declared by.
 
@@ -89,6 +113,13 @@ def key(by: By, stream: Stream, keep: int | None) -> Key:
         keyed = tuple(part for part in parts if part.startswith(("profile.", "event.")))
         rolled = tuple(part for part in parts if part.startswith("posting."))
         made = Key("job", parts, keyed, rolled, everywhere="job" not in parts)
+    nobody = [part for part in made.rolled if part.removeprefix("posting.") not in CODED]
+    if nobody:
+        raise DeclarationError(
+            f"jobs are not added up by {', '.join(nobody)}", f"use {', '.join(f'posting.{name}' for name in CODED)}"
+        )
+    if Connection in stream.records and ("member" not in parts or "job" in parts):
+        raise DeclarationError(f"{stream} have no job, and are counted by {', '.join(parts)}", "count them by=member")
     for part in events:
         if part.removeprefix("event.") not in FIELDS["context"]:
             raise DeclarationError(
@@ -99,7 +130,7 @@ def key(by: By, stream: Stream, keep: int | None) -> Key:
             f"unbounded state: by {', '.join(parts)}, a {made.place} keeps one count for each {' and '.join(made.keyed)}",
             "say how many: keep=50 keeps those of the newest events",
         )
-    if keep is not None and not (made.keyed and 0 < keep <= MOST_KEPT):
+    if keep is not None and not (made.keyed and isinstance(keep, int) and 0 < keep <= MOST_KEPT):
         raise DeclarationError(
             f"keep={keep} by {', '.join(parts)}",
             f"keep 1 to {MOST_KEPT}" if made.keyed else "leave keep out: there is one count for each key",
@@ -117,11 +148,8 @@ def _name(part: object, stream: Stream) -> str:
             if of.records != stream.records:
                 raise DeclarationError(f"the key has {part}, and {stream} is counted", f"use {stream.name}.{name}")
             return f"event.{name}"
-        case Expression() | EventField():
-            raise DeclarationError(
-                f"{part} cannot be part of a key", "use member, job, or a text of posting, profile or event"
-            )
         case _:
+            said = str(part) if isinstance(part, Expression | EventField) else repr(part)
             raise DeclarationError(
-                f"{part!r} cannot be part of a key", "use member, job, or a text of posting, profile or event"
+                f"{said} cannot be part of a key", "use member, job, or a text of posting, of profile or of the events"
             )

@@ -1,5 +1,6 @@
 """What members do, as streams of events that aggregates count."""
 
+import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -15,8 +16,9 @@ from streamrec.events import (
     JobSave,
     JobView,
 )
-from streamrec.features.language.declaration import DeclarationError
+from streamrec.features.language.declaration import DeclarationError, number_text
 from streamrec.features.language.types import Type, types_of
+from streamrec.features.texts import key_of
 
 ACTION_OF: Final[dict[type, Action]] = {
     JobView: Action.VIEW,
@@ -40,8 +42,8 @@ class Condition:
     values: tuple[Any, ...]
 
     def __str__(self) -> str:
-        said = " or ".join(map(repr, self.values)) if self.test == "is" else f"{self.test}({self.values[0]:g})"
-        return f"{self.field}={said}"
+        said = " or ".join(map(_said, self.values))
+        return f"{self.field}={said}" if self.test == "is" else f"{self.field}={self.test}({said})"
 
     def holds(self, value: Any) -> bool:
         """Whether a value of the field meets it."""
@@ -76,12 +78,13 @@ def above(least: float) -> Bound:
 
 def one_of(*values: Any) -> Bound:
     """Any of the values: ``views.where(surface=one_of("home", "search"))``."""
+    if not values:
+        raise DeclarationError("one_of has no values: no event is any of none", "give one or more")
     return Bound("is", tuple(map(key_of, values)))
 
 
-def key_of(value: Any) -> Any:
-    """How texts are compared: without case and the space around them."""
-    return value.strip().casefold() if isinstance(value, str) else value
+def _said(value: Any) -> str:
+    return number_text(value) if _is_number(value) else repr(value)
 
 
 @dataclass(frozen=True)
@@ -139,14 +142,24 @@ class Stream:
         for name, wanted in conditions.items():
             kind = self._type(name)
             bound = wanted if isinstance(wanted, Bound) else one_of(wanted)
+            if name in _MARKS:
+                raise DeclarationError(
+                    f"{self.name}.{name} is no condition: what was taken back is not counted anyway",
+                    f"leave {name} out",
+                )
+            if name.endswith("_id"):
+                raise DeclarationError(
+                    f"{self.name}.{name} is an id, and features are not of single ones", "count by=member or by=job"
+                )
             fits = _FITS.get(kind)
-            if fits is None or not all(map(fits, bound.values)) or (bound.test != "is" and not kind.numeric):
+            if fits is None or not all(map(fits, bound.values)) or (bound.test != "is" and kind is not Type.NUMBER):
                 raise DeclarationError(
                     f"{self.name}.{name} is a {kind.value}, and is compared to {', '.join(map(repr, bound.values))}",
                     "compare a text to texts, a flag to True or False, and only numbers by above and below",
                 )
-            made.append(Condition(name, bound.test, bound.values))
-        return replace(self, conditions=tuple(sorted(made, key=str)))
+            values = map(float, bound.values) if kind is Type.NUMBER else bound.values
+            made.append(Condition(name, bound.test, tuple(sorted(set(values)))))
+        return replace(self, conditions=tuple(sorted(set(made), key=str)))
 
     def __getattr__(self, name: str) -> EventField:
         if name.startswith("__"):
@@ -166,9 +179,10 @@ class Stream:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
+_MARKS: Final = ("saved", "liked")  # False where something is taken back: then the count is, too
 _FITS: Final[dict[Type, Callable[[Any], bool]]] = {
     Type.NUMBER: _is_number,
     Type.TEXT: lambda value: isinstance(value, str),

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from streamrec.features import texts
 from streamrec.features.language.declaration import DeclarationError
 from streamrec.features.language.expression import Expression, want
-from streamrec.features.language.streams import key_of
 from streamrec.features.language.types import Type
+from streamrec.features.texts import key_of
 
 if TYPE_CHECKING:
     from streamrec.features.reading import Reading
@@ -38,7 +39,7 @@ class Same(_Two):
     kind: ClassVar[str] = "same"
 
     def read(self, of: "Reading", *inputs: Any) -> Any:
-        return of.same(*inputs)
+        return texts.same(*inputs)
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Contains(_Two):
     kind: ClassVar[str] = "contains"
 
     def read(self, of: "Reading", *inputs: Any) -> Any:
-        return of.contains(*inputs)
+        return texts.contains(*inputs)
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Overlap(_Two):
         return Type.NUMBER
 
     def read(self, of: "Reading", *inputs: Any) -> Any:
-        return of.overlap(*inputs)
+        return texts.overlap(*inputs)
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class Level(Expression):
         return f"level({self.text})"
 
     def read(self, of: "Reading", *inputs: Any) -> Any:
-        return of.level(inputs[0])
+        return texts.level(inputs[0])
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ class OneHot(Expression):
         return f"one_hot({self.text}, {', '.join(map(repr, self.values))})"
 
     def read(self, of: "Reading", *inputs: Any) -> Any:
-        return of.place_in(inputs[0], self.values)
+        return texts.place_in(inputs[0], self.values)
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ class Cross(_Two):
         return f"cross({self.left}, {self.right}, buckets={self.buckets})"
 
     def read(self, of: "Reading", *inputs: Any) -> Any:
-        return of.hashed(*inputs, self.buckets)
+        return texts.hashed(inputs[0], inputs[1], self.buckets)
 
 
 def same(left: Expression, right: Expression) -> Same:
@@ -138,18 +139,18 @@ def same(left: Expression, right: Expression) -> Same:
     return Same(left, right)
 
 
-def contains(texts: Expression, text: Expression) -> Contains:
+def contains(among: Expression, text: Expression) -> Contains:
     """1 where a set has a text, 0 where not; missing where the set is empty or the text unknown."""
-    want(texts, "contains", Type.TEXTS)
+    want(among, "contains", Type.TEXTS)
     want(text, "contains", Type.TEXT)
-    return Contains(texts, text)
+    return Contains(among, text)
 
 
-def overlap(texts: Expression, others: Expression) -> Overlap:
-    """Share of `texts` that is among `others`; missing where either is empty."""
-    want(texts, "overlap", Type.TEXTS)
+def overlap(some: Expression, others: Expression) -> Overlap:
+    """Share of `some` that is among `others`; missing where either is empty."""
+    want(some, "overlap", Type.TEXTS)
     want(others, "overlap", Type.TEXTS)
-    return Overlap(texts, others)
+    return Overlap(some, others)
 
 
 def level(text: Expression) -> Level:

@@ -4,12 +4,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from streamrec.events import Action
-from streamrec.features.language.aggregates import Aggregate
+from streamrec.features.language.aggregates import Aggregate, count
 from streamrec.features.language.declaration import DeclarationError
 from streamrec.features.language.expression import PAIR, Expression, want
 from streamrec.features.language.fields import Field, Home
-from streamrec.features.language.streams import TOPIC_OF
+from streamrec.features.language.keys import job
+from streamrec.features.language.streams import TOPIC_OF, actions
 from streamrec.features.language.types import Type
+from streamrec.features.language.windows import decay
 
 if TYPE_CHECKING:
     from streamrec.features.reading import Reading
@@ -52,7 +54,7 @@ class Share(_Tie):
         return f"share({self.of_field})"
 
     def read(self, of: "Reading", *inputs: Any) -> Any:
-        return of.share(self.of_field.name)
+        return of.ties.share(self.of_field.name)
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class Cooccurrence(_Tie):
         return "cooccurrence()"
 
     def read(self, of: "Reading", *inputs: Any) -> Any:
-        return of.covisit_scores
+        return of.ties.covisit_scores
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ class Rank(_Tie):
         return f"rank({self.tie})"
 
     def read(self, of: "Reading", *inputs: Any) -> Any:
-        return of.covisit_ranks
+        return of.ties.covisit_ranks
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ class Words(Expression):
 
     @property
     def type(self) -> Type:
-        return Type.TEXTS
+        return Type.WORDS
 
     @property
     def about(self) -> frozenset[str]:
@@ -116,7 +118,7 @@ class Words(Expression):
         return self.name
 
     def read(self, of: "Reading", *inputs: Any) -> Any:
-        return None
+        raise DeclarationError(f"{self} has no value by itself", "use cosine(posting.title, …)", self.site)
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,7 @@ class Cosine(_Tie):
         return f"cosine({self.title}, {self.words})"
 
     def read(self, of: "Reading", *inputs: Any) -> Any:
-        return of.cosine(str(self.words))
+        return of.ties.cosine(str(self.words))
 
 
 @dataclass(frozen=True)
@@ -156,7 +158,7 @@ class Coverage(_Tie):
         return f"coverage({self.titles}, {self.title})"
 
     def read(self, of: "Reading", *inputs: Any) -> Any:
-        return of.desired_coverage()
+        return of.ties.desired_coverage()
 
 
 @dataclass(frozen=True)
@@ -175,7 +177,7 @@ class ConnectionsThat(_Tie):
         return f"connections_that({self.least})"
 
     def read(self, of: "Reading", *inputs: Any) -> Any:
-        return of.connections_that(self.least)
+        return of.ties.connections_that(self.least)
 
 
 @dataclass(frozen=True)
@@ -198,7 +200,7 @@ class ConnectionsAt(_Tie):
         return f"connections_at({self.company})"
 
     def read(self, of: "Reading", *inputs: Any) -> Any:
-        return of.connections_at()
+        return of.ties.connections_at()
 
 
 @dataclass(frozen=True)
@@ -222,7 +224,7 @@ class BesideBest(_Tie):
         return f"beside_best({self.counted}, {self.place})"
 
     def read(self, of: "Reading", *inputs: Any) -> Any:
-        return of.beside_best(self.place.of_field.name, self.counted)
+        return of.ties.beside_best(self.place.of_field.name, self.counted)
 
 
 interests, last_title = Words("interests"), Words("last_title")
@@ -264,6 +266,7 @@ def coverage(titles: Field, title: Field) -> Coverage:
     return Coverage(titles, title)
 
 
+ORDERED: Final = ("1h", "1d", "10d")  # half-lives of the counts of actions by which jobs are ordered
 CONNECTIONS_DID: Final = {"viewed": Action.VIEW, "liked": Action.LIKE, "applied": Action.APPLY}
 
 
@@ -285,4 +288,9 @@ def beside_best(counted: Aggregate, place: Home) -> BesideBest:
     """A count of the job beside that of the most popular open job in the member's region or function; missing outside of it."""
     if not isinstance(place, Home) or place.of_field.name not in ("region", "function"):
         raise DeclarationError(f"beside_best within {place}", "use home(profile.region) or home(profile.function)")
+    known = [count(actions, by=job, window=decay(half_life)) for half_life in ORDERED]
+    if counted not in known:
+        raise DeclarationError(
+            f"beside_best of {counted}, by which jobs are not ordered", f"use {' or '.join(map(str, known))}"
+        )
     return BesideBest(counted, place)

@@ -17,7 +17,13 @@ class Type(Enum):
     TIME = "time"  # milliseconds since the epoch
     TEXT = "text"  # compared without case and surrounding space
     TEXTS = "texts"  # a set of them
+    WORDS = "profile of words"  # weighted
     CATEGORY = "category"  # one of a few: a column each
+
+    @property
+    def noun(self) -> str:
+        """With its article."""
+        return "texts" if self is Type.TEXTS else f"a {self.value}"
 
     @property
     def numeric(self) -> bool:

@@ -213,6 +213,7 @@ def test_sums_over_keys_are_read_as_one(keys: list[list[Event]], delay: int) -> 
     everything = [event for events in keys for event in events]
     for cell in (cell for cell in CELLS if cell.additive):
         rows = np.array([*(cell.columns(folded(cell, events)) for events in keys), cell.blank()])
+        assert not cell.linear(rows[-1:]).any(), str(cell)
         sums = cell.linear(rows).sum(axis=0, keepdims=True)
         got = float(cell.read_linear(sums, now)[0])
         wanted = expected(cell, everything, now)

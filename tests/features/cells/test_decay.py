@@ -1,4 +1,4 @@
-"""Decayed cells beside the fading sums of `features.windows`, and what decay alone has."""
+"""What decayed cells have besides what all cells have."""
 
 import math
 from random import Random
@@ -8,27 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamrec.features import windows
 from streamrec.features.cells.base import AS_OF_MS
 from streamrec.features.cells.decay import Decay, DecayedCount
 from streamrec.features.cells.make import make
-from streamrec.features.cells.summary import Least, Total, Variance
+from streamrec.features.cells.summary import Least, Mean, Total, Variance
 from streamrec.features.cells.window import decay
-from streamrec.features.state import Decayed
 from tests.features.cells.oracle import DAY, HOUR, MINUTE, START
 
 times = st.lists(st.integers(START - 30 * DAY, START), min_size=1, max_size=30)
-
-
-@given(times, st.sampled_from([HOUR, DAY, 30 * DAY]))
-def test_a_count_is_the_fading_sum_to_the_last_bit(ats: list[int], half_life_ms: int) -> None:
-    cell, decayed = DecayedCount(half_life_ms), Decayed()
-    kept = cell.fresh()
-    for at in ats:
-        cell.fold(kept, at)
-        windows.add(decayed, 1.0, at, half_life_ms)
-    assert kept[:2] == [decayed.value, decayed.at]
-    assert cell.columns(kept) == (windows.log2_score(decayed, half_life_ms),)
 
 
 @given(times, times, st.integers(0, 300 * DAY))
@@ -70,6 +57,24 @@ def test_a_large_mean_leaves_the_variance_its_digits() -> None:
     for late in range(50):
         cell.fold(kept, START + late, 1e9 + late % 2)
     assert cell.read(np.array([cell.columns(kept)]), START).item() == pytest.approx(0.25, rel=1e-6)
+
+
+@pytest.mark.parametrize("of", [Mean(), Variance()])
+@given(
+    st.lists(st.tuples(st.integers(START - 4 * HOUR, START), st.floats(-100.0, 100.0)), min_size=2, max_size=12),
+    st.data(),
+)
+def test_what_is_taken_back_within_some_half_lives_leaves_the_rest(of, events, data):  # type: ignore[no-untyped-def]
+    """After many half-lives what was older than the event taken back is lost in its rounding."""
+    cell, extra = Decay(HOUR, of), data.draw(st.integers(1, len(events) - 1))
+    kept, rest = cell.fresh(), cell.fresh()
+    for at, value in events:
+        cell.fold(kept, at, value)
+    for at, value in data.draw(st.permutations(events[:extra])):
+        cell.fold(kept, at, value, sign=-1)
+    for at, value in events[extra:]:
+        cell.fold(rest, at, value)
+    assert cell.columns(kept)[0] == pytest.approx(cell.columns(rest)[0], rel=1e-9, abs=1e-8)
 
 
 @pytest.mark.parametrize("half_life", ["4m", "3651d"])

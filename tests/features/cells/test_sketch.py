@@ -56,6 +56,15 @@ def test_bytes_do_not_depend_on_order_repeats_or_parts(one: list[int], other: li
         assert estimate(whole) == len(set(values))
 
 
+@pytest.mark.parametrize("first", [0, 1_000_000, 2_000_000])
+def test_bytes_of_many_values_do_not_depend_on_their_order(first: int) -> None:
+    """From some thousands of values on, the library's own bytes do."""
+    marks = marks_of(list(range(first, first + 8000)))
+    wanted = added(marks)
+    assert added(Random(1).sample(marks, len(marks))) == wanted == added(marks[:1000], added(marks[1000:]))
+    assert merge(added(marks[5000:]), added(marks[:6000])) == wanted
+
+
 @settings(max_examples=40)
 @given(st.integers(0, EXACT + 1), randoms)
 def test_few_values_are_counted_exactly(count: int, random: Random) -> None:

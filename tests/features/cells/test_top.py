@@ -63,6 +63,18 @@ def test_what_is_heavy_survives_a_long_tail() -> None:
     assert sorted(cell.weights(kept, START + 20_000 * 60_000))[:8] == [f"heavy-{place}" for place in range(8)]
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_text_is_gone_after_forty_half_lives_in_any_order(order: tuple[int, int]) -> None:
+    newest = START // (100 * HOUR) * 100 * HOUR  # the weights stand as of this very time
+    for late, there in ((39, ["new", "old"]), (41, ["new"])):
+        cell, events = Top(3, HOUR), ((newest - late * HOUR, "old"), (newest, "new"))
+        kept = cell.fresh()
+        for place in order:
+            cell.fold(kept, *events[place])
+        assert list(cell.weights(kept, newest)) == there
+        assert cell.columns(kept) == (float(len(there)),)
+
+
 def test_centuries_leave_finite_weights() -> None:
     cell = Top(3, HOUR)
     kept = cell.fresh()

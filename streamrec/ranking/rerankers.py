@@ -1,0 +1,95 @@
+"""What may change an order by score, as workflows declare it: `at_most_per` for variety, `explore` to learn."""
+
+from typing import Final, cast
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from streamrec.features.columns import CODED, Rows
+from streamrec.features.table import JobTable
+from streamrec.ranking.declaration import WorkflowError, place
+from streamrec.ranking.diversity import spread
+
+
+class AtMostPer(msgspec.Struct, frozen=True):
+    """At most `most` jobs with the same `column` in any `within` places in a row; see `diversity.spread`.
+
+    It holds of the list as it is ranked. A job that closes afterwards, or that `explore` puts elsewhere, may break it by one.
+    """
+
+    column: str
+    most: int
+    within: int
+
+    @property
+    def name(self) -> str:
+        """As the API shows it."""
+        return f"at_most_per({self.column}, {self.most}, within={self.within})"
+
+    def reorder(self, rows: Rows, table: JobTable, size: int) -> npt.NDArray[np.intp]:
+        """Positions in `rows` (best first) of the jobs that make the list of `size`, in its order."""
+        groups = getattr(table, self.column)[rows].tolist()
+        return np.array(spread(groups, self.most, self.within, size), np.intp)
+
+
+class Explore(msgspec.Struct, frozen=True):
+    """Now and then a job from further down is tried near the top, see `rerank`; by whoever shows the list, at that moment.
+
+    `share` is that of the answers, None for the setting `explore`.
+    """
+
+    share: float | None = None
+
+    @property
+    def name(self) -> str:
+        """As the API shows it."""
+        return "explore()" if self.share is None else f"explore({self.share:g})"
+
+
+Reranker = AtMostPer | Explore
+KNOWN: Final = "at_most_per(COLUMN, MOST, within=PLACES) and explore()"
+
+
+def at_most_per(column: str, most: int, *, within: int) -> AtMostPer:
+    """Declare that at most `most` of any `within` jobs in a row are equal in `column`, such as ``company``.
+
+    Raises
+    ------
+    WorkflowError
+        The table of jobs has no such column, or the numbers make no sense.
+
+    Examples
+    --------
+    >>> at_most_per("company", 3, within=10).name
+    'at_most_per(company, 3, within=10)'
+    """
+    if column not in CODED:
+        raise WorkflowError(place(), f"at_most_per: no column {column!r}", f"one of {', '.join(CODED)}")
+    if not _whole(most) or not _whole(within) or not 1 <= most < within:
+        what = f"at_most_per: most is {most!r}, within is {within!r}"
+        raise WorkflowError(place(), what, "whole numbers, with 1 <= most < within, or it would change nothing")
+    return AtMostPer(column, most, within)
+
+
+def explore(share: float | None = None) -> Explore:
+    """Declare that lists are explored, in a `share` of the answers; default: as the setting `explore` says.
+
+    Raises
+    ------
+    WorkflowError
+        The share is not between 0 and 1.
+
+    Examples
+    --------
+    >>> explore().name, explore(0.3).name
+    ('explore()', 'explore(0.3)')
+    """
+    if share is not None and not 0.0 < share <= 1.0:
+        remedy = "above 0 and at most 1; leave explore() out for none"
+        raise WorkflowError(place(), f"explore: the share is {share!r}", remedy)
+    return Explore(share)
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(cast(object, value), bool)

@@ -1,0 +1,321 @@
+"""A request may choose how its list is made; what answered is said in the answer, in the record of it, and in its cursors."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+from prometheus_client import REGISTRY
+
+from streamrec.events import Impression
+from streamrec.lookup.app import create_app
+from streamrec.lookup.service import Service
+from streamrec.ranking import ranked as ranked_lists
+from streamrec.ranking.filters import NO_FILTERS
+from streamrec.ranking.registry import Workflows
+from streamrec.ranking.rerankers import explore
+from streamrec.ranking.rules import NOT_SEEN, RULES
+from streamrec.ranking.workflow import Budget, Fallback, Workflow
+from streamrec.ranking.workflows import WORKFLOWS
+from streamrec.settings import Settings, SettingsError
+from streamrec.stores.base import Put
+
+from .conftest import NOW, Clock, Town, any_scorer
+
+pytestmark = pytest.mark.anyio
+ANNA = "/v1/members/anna/recommendations"
+JOBS, POPULAR = WORKFLOWS.find("jobs"), WORKFLOWS.find("popular")
+
+
+def changed(workflow: Workflow, **fields: Any) -> Workflow:
+    return msgspec.structs.replace(workflow, **fields)
+
+
+HASTY = changed(JOBS, name="hasty", budget=Budget(whole_ms=20), fallback=Fallback(no_model="popular", budget="popular"))
+AGAIN = changed(JOBS, name="again", filters=tuple(rule for rule in RULES if rule is not NOT_SEEN))
+BOLD = changed(POPULAR, name="bold", rerankers=(explore(1.0),))
+SHY = changed(POPULAR, name="shy", rerankers=())
+OURS = Workflows(*WORKFLOWS, HASTY, changed(POPULAR, version=2), AGAIN, BOLD, SHY)
+
+
+@asynccontextmanager
+async def asking(service: Service) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app=create_app(service), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://lookup") as client:
+        yield client
+
+
+class Stopwatch:
+    """Shows `step` more ms at each look."""
+
+    def __init__(self) -> None:
+        self.now = self.step = 0.0
+
+    def __call__(self) -> float:
+        self.now += self.step
+        return self.now
+
+
+@pytest.fixture
+def stopwatch() -> Stopwatch:
+    return Stopwatch()
+
+
+@pytest.fixture
+async def service(town: Town, settings: Settings, clock: Clock, stopwatch: Stopwatch, service: Service) -> Service:
+    """A service with workflows of these tests, and a model."""
+    ours = Service(settings, town.store, service.publisher, clock, workflows=OURS, elapsed_ms=stopwatch)
+    await ours.serving.load()
+    ours.serving.current_at = NOW
+    ours.serving.scorer = any_scorer()
+    return ours
+
+
+async def get(client: httpx.AsyncClient, path: str = ANNA, **query: Any) -> Any:
+    response = await client.get(path, params=query)
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+def ids(answer: Any) -> list[str]:
+    return [item["job_id"] for item in answer["items"]]
+
+
+def queued(service: Service) -> list[Impression]:
+    return [make() for make in service.impressions._waiting]
+
+
+def counted(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+async def test_the_default_answers_where_none_is_named(client: httpx.AsyncClient, service: Service) -> None:
+    plain, named, exact = await get(client), await get(client, workflow="jobs"), await get(client, workflow="jobs@1")
+    assert plain["workflow"] == named["workflow"] == exact["workflow"] == "jobs@1"
+    assert plain["items"] == named["items"] == exact["items"]
+    assert [made.workflow for made in queued(service)] == ["jobs@1"] * 3
+
+
+@pytest.mark.parametrize(
+    ("name", "label"), [("popular", "popular@2"), ("popular@1", "popular@1"), ("diverse", "diverse@1")]
+)
+async def test_a_named_one_answers_in_its_latest_version_or_the_one_named(
+    client: httpx.AsyncClient, service: Service, name: str, label: str
+) -> None:
+    before = counted("streamrec_lookup_workflow_answers_total", workflow=label)
+    answer = await get(client, workflow=name, limit=30)
+    assert (answer["workflow"], answer["degraded"]) == (label, None)
+    assert [made.workflow for made in queued(service)] == [label]
+    assert counted("streamrec_lookup_workflow_answers_total", workflow=label) == before + 1
+    assert (answer["model"] is None) == (name != "diverse")
+    if name != "diverse":
+        assert {name for item in answer["items"] for name in item["sources"]} <= {
+            "popular_hour",
+            "popular_days",
+            "newest",
+        }
+
+
+@pytest.mark.parametrize("name", ["nothing", "jobs@2", "JOBS", "x" * 80])
+async def test_an_unknown_one_is_refused_with_those_that_exist(client: httpx.AsyncClient, name: str) -> None:
+    for response in (
+        await client.get(ANNA, params={"workflow": name}),
+        await client.post("/v1/rank", json={"member_id": "anna", "job_ids": ["n1"], "workflow": name}),
+    ):
+        assert response.status_code == 400
+        assert response.headers["content-type"] == "application/problem+json"
+        problem = response.json()
+        assert problem["type"] == "urn:streamrec:problem:invalid-workflow"
+        assert "jobs (jobs@1), diverse (diverse@1), popular (popular@1, popular@2)" in problem["detail"]
+        assert problem["errors"][0]["name"] == "workflow"
+    assert (await client.get(ANNA, params={"workflow": ""})).status_code == 422
+
+
+async def test_pages_go_on_as_they_began_without_being_asked_to(client: httpx.AsyncClient, service: Service) -> None:
+    whole = ids(await get(client, workflow="popular@1", limit=100))
+    assert whole != ids(await get(client, limit=100))
+    for again in ({}, {"workflow": "popular"}, {"workflow": "popular@1"}):  # popular is version 2 by now
+        pages: list[str] = []
+        answer = await get(client, workflow="popular@1", limit=7)
+        while True:
+            assert answer["workflow"] == "popular@1"
+            pages += ids(answer)
+            if answer["next_cursor"] is None:
+                break
+            answer = await get(client, limit=7, cursor=answer["next_cursor"], **again)
+        assert pages == whole
+
+
+async def test_a_cursor_is_good_for_its_own_workflow_only(client: httpx.AsyncClient, service: Service) -> None:
+    plain = (await get(client, limit=5))["next_cursor"]
+    named = (await get(client, limit=5, workflow="diverse"))["next_cursor"]
+    for query in (
+        {"cursor": plain, "workflow": "diverse"}, {"cursor": named, "workflow": "jobs"}, {"cursor": named, "workflow": "popular"},
+    ):  # fmt: skip
+        response = await client.get(ANNA, params=query)
+        assert response.status_code == 400
+        assert response.json()["type"] == "urn:streamrec:problem:invalid-cursor"
+        assert "another workflow" in response.json()["detail"]
+    assert (await get(client, limit=5, cursor=plain, workflow="jobs@1"))["workflow"] == "jobs@1"
+    service.workflows = Workflows(JOBS, POPULAR)  # as after an upgrade that dropped it
+    response = await client.get(ANNA, params={"cursor": named})
+    assert (response.status_code, response.json()["type"]) == (400, "urn:streamrec:problem:invalid-cursor")
+    assert "'diverse@1'" in response.json()["detail"]
+
+
+async def test_only_lists_of_the_default_are_kept_and_served_from_what_is_kept(
+    client: httpx.AsyncClient, service: Service, town: Town
+) -> None:
+    for name in ("diverse", "popular", "hasty"):
+        for _ in range(2):
+            assert (await get(client, workflow=name))["freshness"]["ranked"] == "now"
+            await service.background.flush()
+    assert await town.store.get([town.keys.ranked("anna")]) == [None]
+    assert (await get(client))["freshness"]["ranked"] == "now"
+    await service.background.flush()
+    assert (await get(client))["freshness"]["ranked"] == "cached"
+    assert (await get(client, workflow="jobs"))["freshness"]["ranked"] == "cached"
+    assert (await get(client, workflow="diverse"))["freshness"]["ranked"] == "now"
+
+
+@pytest.mark.parametrize(
+    ("label", "how"), [("jobs@1", "cached"), ("", "cached"), ("popular@1", "now"), ("jobs@2", "now")]
+)
+async def test_a_kept_list_of_another_workflow_is_not_used(
+    client: httpx.AsyncClient, service: Service, town: Town, label: str, how: str
+) -> None:
+    """An empty label is of a version that had but one workflow: what is now jobs@1."""
+    ranked, _ = service.rank(await service.serving.inputs("anna"), NO_FILTERS)
+    ranked.workflow = label
+    await town.store.put([Put(town.keys.ranked("anna"), ranked_lists.pack(ranked))])
+    answer = await get(client)
+    assert (answer["freshness"]["ranked"], answer["workflow"]) == (how, "jobs@1")
+    assert [made.workflow for made in queued(service)] == ["jobs@1"]
+
+
+async def test_when_the_time_is_spent_the_fallback_answers_and_is_named(
+    client: httpx.AsyncClient, service: Service, stopwatch: Stopwatch, town: Town
+) -> None:
+    labels = {"workflow": "hasty@1", "reason": "budget"}
+    before = counted("streamrec_workflow_fallbacks_total", **labels)
+    in_time = await get(client, workflow="hasty")
+    assert (in_time["workflow"], in_time["degraded"]) == ("hasty@1", None)
+    stopwatch.step = 21.0
+    late = await get(client, workflow="hasty")
+    assert (late["workflow"], late["degraded"], late["model"]) == ("popular@2", "budget", None)
+    assert ids(late) == ids(await get(client, workflow="popular"))
+    assert [made.workflow for made in queued(service)] == ["hasty@1", "popular@2", "popular@2"]
+    assert counted("streamrec_workflow_fallbacks_total", **labels) == before + 1
+
+
+async def test_a_list_that_was_made_for_want_of_time_is_not_kept(
+    client: httpx.AsyncClient, service: Service, stopwatch: Stopwatch, town: Town
+) -> None:
+    stopwatch.step = 300.0
+    assert (await get(client))["workflow"] == "popular@2"
+    await service.background.flush()
+    assert await town.store.get([town.keys.ranked("anna")]) == [None]
+
+
+async def test_a_list_of_another_moment_has_all_the_time_it_takes(
+    town: Town, settings: Settings, clock: Clock, stopwatch: Stopwatch, service: Service
+) -> None:
+    stopwatch.step = 300.0
+    travelling = Service(
+        msgspec.structs.replace(settings, time_travel=True), town.store, service.publisher, clock, elapsed_ms=stopwatch
+    )
+    await travelling.serving.load()
+    travelling.serving.scorer = any_scorer()
+    async with asking(travelling) as client:
+        assert (await get(client, at=NOW))["workflow"] == "jobs@1"
+        assert (await get(client))["workflow"] == "popular@1"
+
+
+async def test_a_budget_is_measured_by_the_real_clock(
+    town: Town, settings: Settings, clock: Clock, service: Service
+) -> None:
+    """End to end but for the processes: HTTP, the store, and a microsecond to rank in."""
+    hasty = Workflows(*WORKFLOWS, changed(HASTY, budget=Budget(candidates_ms=0.001)))
+    real = Service(settings, town.store, service.publisher, clock, workflows=hasty)
+    await real.serving.load()
+    real.serving.current_at = NOW
+    real.serving.scorer = any_scorer()
+    async with asking(real) as client:
+        answer = await get(client, workflow="hasty")
+        assert (answer["workflow"], answer["degraded"]) == ("popular@1", "budget")
+        assert len(answer["items"]) == 20
+        assert (await get(client))["degraded"] is None
+
+
+async def test_without_the_model_that_it_wants_its_own_fallback_answers(
+    client: httpx.AsyncClient, service: Service
+) -> None:
+    service.serving.scorer = None
+    answer = await get(client, workflow="hasty")
+    assert (answer["workflow"], answer["degraded"]) == ("popular@2", "no_model")
+    assert (await get(client))["workflow"] == "jobs@1"
+    assert (await get(client, workflow="popular"))["degraded"] is None
+
+
+async def test_a_rule_that_a_workflow_leaves_out_does_not_hold_for_what_it_serves(client: httpx.AsyncClient) -> None:
+    seen = {f"n{number}" for number in range(6)}
+    assert not seen & set(ids(await get(client, limit=100)))
+    assert seen <= set(ids(await get(client, limit=100, workflow="again")))
+
+
+async def test_a_workflow_explores_as_it_declares(client: httpx.AsyncClient, service: Service) -> None:
+    """The installation's share is 0 here."""
+    for name, tried in (("popular", False), ("bold", True), ("shy", False)):
+        service.impressions._waiting.clear()
+        await get(client, workflow=name, limit=50)
+        (made,) = queued(service)
+        assert (min(item.propensity for item in made.items) < 1.0) == tried
+
+
+async def test_those_of_whom_nothing_is_known_share_lists_of_one_workflow_only(client: httpx.AsyncClient) -> None:
+    nobody = "/v1/members/nobody/recommendations"
+    hows = [
+        (await get(client, nobody, **query)) for query in ({}, {"workflow": "diverse"}, {}, {"workflow": "diverse"})
+    ]
+    assert [answer["freshness"]["ranked"] for answer in hows] == ["now", "now", "cached", "cached"]
+    assert [answer["workflow"] for answer in hows] == ["jobs@1", "diverse@1"] * 2
+
+
+async def test_given_jobs_are_scored_by_the_workflow_that_is_named(client: httpx.AsyncClient) -> None:
+    body = {"member_id": "anna", "job_ids": ["n8", "d1"]}
+    plain = (await client.post("/v1/rank", json=body)).json()
+    popular = (await client.post("/v1/rank", json={**body, "workflow": "popular"})).json()
+    assert (plain["workflow"], plain["model"]) == ("jobs@1", {"name": "job_check", "version": 3})
+    assert (popular["workflow"], popular["model"], popular["degraded"]) == ("popular@2", None, None)
+    assert [item["p_check"] for item in popular["items"]] == [None, None]
+    assert popular["items"][0]["score"] > 0
+
+
+async def test_workflows_are_described(client: httpx.AsyncClient) -> None:
+    listed = (await get(client, "/v1/workflows"))["workflows"]
+    assert [each["label"] for each in listed] == [each.label for each in OURS]
+    assert [each["label"] for each in listed if each["default"]] == ["jobs@1"]
+    for name, label in (("popular", "popular@2"), ("popular@1", "popular@1"), ("popular%401", "popular@1")):
+        one = (await get(client, f"/v1/workflows/{name}"))["workflow"]
+        assert one == next(each for each in listed if each["label"] == label)
+    response = await client.get("/v1/workflows/nothing")
+    assert (response.status_code, response.json()["type"]) == (404, "urn:streamrec:problem:unknown-workflow")
+    assert "jobs (jobs@1)" in response.json()["detail"]
+
+
+async def test_the_default_is_that_of_the_installation_and_is_checked_at_the_start(
+    town: Town, settings: Settings, clock: Clock, service: Service
+) -> None:
+    other = Service(msgspec.structs.replace(settings, workflow="popular"), town.store, service.publisher, clock)
+    await other.serving.load()
+    other.serving.current_at = NOW
+    other.serving.scorer = any_scorer()
+    async with asking(other) as client:
+        assert (await get(client))["workflow"] == "popular@1"
+        await other.background.flush()
+        assert (await get(client))["freshness"]["ranked"] == "cached"  # though there is a model that did not rank it
+        assert (await get(client, workflow="jobs"))["freshness"]["ranked"] == "now"
+    with pytest.raises(SettingsError, match="there is no workflow 'nothing'"):
+        Service(msgspec.structs.replace(settings, workflow="nothing"), town.store, service.publisher, clock)

@@ -1,0 +1,52 @@
+"""The shipped workflows: the default is what streamrec has always done."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from streamrec.ranking.candidates import SOURCES
+from streamrec.ranking.description import describe
+from streamrec.ranking.ranked import FIRST
+from streamrec.ranking.rules import RULES
+from streamrec.ranking.workflow import BLEND, Fallback, Workflow
+from streamrec.ranking.workflows import WORKFLOWS
+from streamrec.settings import Settings
+
+GOLDEN = Path(__file__).parent.parent / "golden" / "workflows"
+
+
+def test_the_default_asks_every_source_with_its_own_size_and_weight_in_their_order() -> None:
+    jobs = WORKFLOWS.find(Settings().workflow)
+    assert jobs.name == "jobs"
+    assert WORKFLOWS.find(FIRST).name == "jobs"
+    assert jobs.sources == SOURCES  # a new source makes a new version of jobs
+    assert jobs.filters == RULES
+    assert jobs.limits.candidates >= sum(source.size for source in SOURCES)
+    assert jobs.explored(0.1) == 0.1
+    assert jobs.fallback == Fallback(no_model=BLEND, budget="popular")
+
+
+def test_diverse_differs_from_the_default_in_its_reranker_alone() -> None:
+    jobs, diverse = WORKFLOWS.find("jobs"), WORKFLOWS.find("diverse")
+    same = msgspec.structs.replace(
+        diverse, name="jobs", description=jobs.description, rerankers=diverse.rerankers[1:], declared_at=""
+    )
+    assert {name: getattr(same, name) for name in same.__struct_fields__ if name != "declared_at"} == {
+        name: getattr(jobs, name) for name in jobs.__struct_fields__ if name != "declared_at"
+    }
+
+
+@pytest.mark.parametrize("workflow", list(WORKFLOWS), ids=lambda workflow: workflow.label)
+def test_a_version_that_was_released_is_not_changed(workflow: Workflow) -> None:
+    """Impressions name it: a change is a new version with a file of its own. The features are named beside it there."""
+    told = msgspec.json.decode(msgspec.json.encode(describe(workflow, workflow)))
+    for free in ("description", "default", "feature_set"):
+        del told[free]
+    assert told == msgspec.json.decode((GOLDEN / f"{workflow.label}.json").read_bytes())
+
+
+def test_each_says_where_it_is_declared() -> None:
+    places = [workflow.declared_at for workflow in WORKFLOWS]
+    assert all(place.startswith("streamrec/ranking/workflows.py:") for place in places)
+    assert len(set(places)) == len(WORKFLOWS)
