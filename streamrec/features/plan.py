@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from hashlib import blake2b
+from itertools import chain
 from typing import Any, Final
 
 import msgspec
@@ -167,6 +168,11 @@ class Plan:
     def name_of(self, wanted: FeatureSet) -> str:
         """What a set is called: see `FeatureSet.name`."""
         return wanted.name(self.members(wanted))
+
+    def sources(self, wanted: FeatureSet) -> frozenset[str]:
+        """What the features of a set read, as ``topic.field``."""
+        parts = chain.from_iterable(walk(each.expression) for each in self.members(wanted))
+        return frozenset(chain.from_iterable(each.sources for each in parts))
 
     def _near(self, name: str) -> str:
         asked = name.partition("@")[0]

@@ -125,7 +125,7 @@ def unpack(kind: type[State], value: bytes | None) -> State:
         if value[:1] == b"\x01":
             from streamrec.features import state_v1  # noqa: PLC0415 - it needs the names of today's aggregates
 
-            return state_v1.unpack(kind, memoryview(value)[1:])
+            return state_v1.unpack(kind, memoryview(value)[1:])  # type: ignore[no-any-return]
     except msgspec.MsgspecError as error:
         raise UnreadableStateError(f"{kind.__name__}: {error}") from error
     raise UnreadableStateError(
