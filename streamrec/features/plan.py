@@ -39,6 +39,8 @@ class Plan:
 
     Attributes
     ----------
+    declared
+        By id, as they were declared.
     features
         By id, references resolved.
     states
@@ -71,7 +73,7 @@ class Plan:
                 )  # fmt: skip
             declared[each.id] = each
         self._newest = _newest(declared.values())
-        self._declared = declared
+        self.declared = declared
         self._resolving: list[str] = []
         self.features: dict[str, Feature] = {}
         for each in declared.values():
@@ -89,7 +91,7 @@ class Plan:
 
     def __reduce__(self) -> tuple[type["Plan"], tuple[tuple[Feature, ...], tuple[FeatureSet, ...]]]:
         """Pickled as what was declared: another process compiles it for itself."""
-        return Plan, (tuple(self._declared.values()), self.sets)
+        return Plan, (tuple(self.declared.values()), self.sets)
 
     # Which features.
 
@@ -126,7 +128,7 @@ class Plan:
 
     def _near(self, name: str) -> str:
         asked = name.partition("@")[0]
-        versions = [each for each in self._declared if each.partition("@")[0] == asked]
+        versions = [each for each in self.declared if each.partition("@")[0] == asked]
         if versions:
             return f"there is {', '.join(versions)}"
         near = get_close_matches(asked, self._newest)
@@ -148,7 +150,7 @@ class Plan:
     def _replace(self, expression: Expression, within: Feature) -> Expression:
         if isinstance(expression, Reference):
             try:
-                found = self._declared[expression.name if "@" in expression.name else self._newest[expression.name]]
+                found = self.declared[expression.name if "@" in expression.name else self._newest[expression.name]]
             except KeyError:
                 raise DeclarationError(
                     f"{within.name} reads the feature {expression.name!r}, which nobody declares",
