@@ -33,12 +33,14 @@ Spoil = str  # Python statements run in a process before its command, to take a 
 class Process:
     """One process of the system, its output in a file."""
 
-    def __init__(self, name: str, command: list[str], environ: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self, name: str, command: list[str], environ: Mapping[str, str], log: Path, code: Path | None = None
+    ) -> None:
         self.name, self.log = name, log
         with log.open("ab") as output:
             self._popen = subprocess.Popen(
                 command, env={**os.environ, **environ}, stdout=output, stderr=output, stdin=subprocess.DEVNULL,
-                preexec_fn=die_with_parent(), start_new_session=True,  # noqa: PLW1509 - one libc call
+                preexec_fn=die_with_parent(), start_new_session=True, cwd=code,  # noqa: PLW1509 - one libc call
             )  # fmt: skip
 
     @property
@@ -108,15 +110,17 @@ class System:
         values = msgspec.structs.asdict(self.settings)
         return {f"STREAMREC_{name.upper()}": str(value) for name, value in values.items() if value is not None}
 
-    def start(self, name: str, *options: str, fault: str = "", spoil: Spoil = "", **environ: str) -> Process:
-        """Start ``streamrec NAME``; `fault` arms a fault point, `spoil` takes a guard away first."""
+    def start(
+        self, name: str, *options: str, fault: str = "", spoil: Spoil = "", code: Path | None = None, **environ: str
+    ) -> Process:
+        """Start ``streamrec NAME``; `fault` arms a fault point, `spoil` takes a guard away first, `code` has other sources."""
         command = [sys.executable, "-m", "streamrec", name, *options]
         if spoil:
             arguments = ["streamrec", name, *options]
             program = f"import sys; sys.argv = {arguments!r}\n{spoil}\nfrom streamrec.cli import main; main()"
             command = [sys.executable, "-c", program]
         environ = {**self.environ(), "STREAMREC_FAULT": fault, **environ}
-        process = Process(name, command, environ, self.directory / f"{name}-{len(self.processes)}.log")
+        process = Process(name, command, environ, self.directory / f"{name}-{len(self.processes)}.log", code)
         self.processes.append(process)
         return process
 
