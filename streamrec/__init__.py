@@ -12,6 +12,7 @@ To read the code in the order in which an event travels:
    `streamrec.models.job_check`: the model. `streamrec.agents.trainer`: who trains it.
 7. `streamrec.features.language`: what a feature can say. `streamrec.features.library`: the features. `streamrec.features.plan`:
    how they are folded. `streamrec.features.table`: all jobs, as columns. `streamrec.features.reading`: how features are read.
+   `streamrec.features.catalogue`, `streamrec.features.lineage`, `streamrec.ranking.catalogue`: what is known of them.
    `streamrec.ranking.candidates`, `streamrec.ranking.workflows`, `streamrec.ranking.engine`: from a member to a ranked list.
 8. `streamrec.stores.serving`, `streamrec.lookup.recommendations`: the answer.
 9. `streamrec.building.builder`, `streamrec.building.handover`: the same from a past log.

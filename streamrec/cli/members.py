@@ -63,7 +63,7 @@ def export(settings: Settings, member_id: str, with_log: bool) -> None:
       streamrec members export member-1 --log > member-1.json
     """
     with plain_errors():
-        found = _stored(*_store(settings), member_id)
+        found = _stored(*open_store(settings), member_id)
         if with_log:
             found["log"] = dict(_logs(settings, member_id))
     click.echo(json.dumps({"member_id": member_id, **found}))
@@ -100,7 +100,7 @@ def erase(settings: Settings, member_id: str, yes: bool, patience_s: float, as_j
     from streamrec.kafka.producer import Producer, Record  # noqa: PLC0415
 
     with plain_errors():
-        client, keys = _store(settings)
+        client, keys = open_store(settings)
         before = _erased_at(client, keys, member_id)
         producer = Producer(settings)
         try:
@@ -181,7 +181,7 @@ def _logs(settings: Settings, member_id: str) -> Iterator[tuple[str, list[dict[s
             yield name, records
 
 
-def _store(settings: Settings) -> tuple[Any, "Keys"]:
+def open_store(settings: Settings) -> tuple[Any, "Keys"]:
     """A client of Redis, and the keys of the generation that counts."""
     import redis  # noqa: PLC0415
 

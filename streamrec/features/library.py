@@ -249,6 +249,8 @@ JOB_CHECK: Final = FeatureSet(
 
 PLAN: Final = Plan(FEATURES, [JOB_CHECK])
 FEATURE_SET: Final = PLAN.name_of(JOB_CHECK)
+# Then a list that was made for one surface, or for none, is not kept for others.
+READS_SURFACE: Final = "request.surface" in PLAN.sources(JOB_CHECK)
 
 
 def feature_names() -> tuple[str, ...]:

@@ -32,7 +32,7 @@ def matrix(
     now
         The moment (ms).
     context
-        What is known of the request; default nothing.
+        What is known of the request; default what the view says.
 
     Returns
     -------

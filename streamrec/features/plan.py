@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from difflib import get_close_matches
 from hashlib import blake2b
+from itertools import chain
 from typing import Any, Final
 
 from streamrec.events import Connection, JobEvent, MemberProfile
@@ -38,6 +39,8 @@ class Plan:
 
     Attributes
     ----------
+    declared
+        By id, as they were declared.
     features
         By id, references resolved.
     states
@@ -70,7 +73,7 @@ class Plan:
                 )  # fmt: skip
             declared[each.id] = each
         self._newest = _newest(declared.values())
-        self._declared = declared
+        self.declared = declared
         self._resolving: list[str] = []
         self.features: dict[str, Feature] = {}
         for each in declared.values():
@@ -88,7 +91,7 @@ class Plan:
 
     def __reduce__(self) -> tuple[type["Plan"], tuple[tuple[Feature, ...], tuple[FeatureSet, ...]]]:
         """Pickled as what was declared: another process compiles it for itself."""
-        return Plan, (tuple(self._declared.values()), self.sets)
+        return Plan, (tuple(self.declared.values()), self.sets)
 
     # Which features.
 
@@ -118,9 +121,14 @@ class Plan:
         """What a set is called: see `FeatureSet.name`."""
         return wanted.name(self.members(wanted))
 
+    def sources(self, wanted: FeatureSet) -> frozenset[str]:
+        """What the features of a set read, as ``topic.field``."""
+        parts = chain.from_iterable(walk(each.expression) for each in self.members(wanted))
+        return frozenset(chain.from_iterable(each.sources for each in parts))
+
     def _near(self, name: str) -> str:
         asked = name.partition("@")[0]
-        versions = [each for each in self._declared if each.partition("@")[0] == asked]
+        versions = [each for each in self.declared if each.partition("@")[0] == asked]
         if versions:
             return f"there is {', '.join(versions)}"
         near = get_close_matches(asked, self._newest)
@@ -142,7 +150,7 @@ class Plan:
     def _replace(self, expression: Expression, within: Feature) -> Expression:
         if isinstance(expression, Reference):
             try:
-                found = self._declared[expression.name if "@" in expression.name else self._newest[expression.name]]
+                found = self.declared[expression.name if "@" in expression.name else self._newest[expression.name]]
             except KeyError:
                 raise DeclarationError(
                     f"{within.name} reads the feature {expression.name!r}, which nobody declares",

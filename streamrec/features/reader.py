@@ -80,10 +80,18 @@ class Reader:
         ndarray
             float32 ``(n, len(columns))``, C-contiguous, always finite.
         """
-        with np.errstate(all="ignore"):  # what is no number is missing, and what is too large is cut
-            return self._matrix(reading)
+        result = self.values(reading)
+        missing = np.isnan(result)
+        if missing.any():
+            np.copyto(result, self._defaults, where=missing)
+        return result
 
-    def _matrix(self, reading: Reading) -> npt.NDArray[np.float32]:
+    def values(self, reading: Reading) -> npt.NDArray[np.float32]:
+        """The same without the defaults: NaN where something is missing."""
+        with np.errstate(all="ignore"):  # what is no number is missing, and what is too large is cut
+            return self._values(reading)
+
+    def _values(self, reading: Reading) -> npt.NDArray[np.float32]:
         values: list[Any] = []
         if self._of_jobs:
             values.extend(reading.decayed_of_jobs(self._of_jobs))
@@ -102,11 +110,7 @@ class Reader:
             row[:] = values[place]
         np.log1p(np.maximum(logs, 0.0, out=logs), out=logs)
         result[:, [column for column, _ in self._logs]] = logs.T
-        np.clip(result, -_LARGEST, _LARGEST, out=result)
-        missing = np.isnan(result)
-        if missing.any():
-            np.copyto(result, self._defaults, where=missing)
-        return result
+        return np.clip(result, -_LARGEST, _LARGEST, out=result)
 
 
 def _decayed(expression: Expression) -> Iterator[Aggregate]:

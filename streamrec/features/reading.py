@@ -57,7 +57,7 @@ class Reading:
     now
         The moment (ms).
     context
-        What is known of the request: ``surface``.
+        What is known of the request: ``surface``; default what the view says.
 
     Attributes
     ----------
@@ -74,7 +74,7 @@ class Reading:
         self, view: MemberView, table: JobTable, rows: Rows, now: int, context: Mapping[str, str | None] | None = None
     ) -> None:
         self.view, self.table, self.rows, self.now = view, table, rows, now
-        self.context = context or {}
+        self.context = view.context if context is None else context
         self.codes: Ints = table.columns.codes[rows]
         self.gaps = _gaps(self.codes)
         self.times: Longs = table.columns.times[rows]

@@ -1,9 +1,9 @@
 """What is kept of a member and of a job: packed into one value an entity, since one MGET of packed values is cheapest.
 
 A packed value is one version byte and the MessagePack of the struct as an array. New fields are appended with a
-default, so that a value is readable one version back and forward; so are aggregates, since each stands under the name of what
-it means, and names that nobody knows are carried along. Another format is read by the versions after it only; ``tests/golden``
-keeps the bytes of every version.
+default, so that a value is readable one version back and forward; so are aggregates, since each stands under the name of
+what it means, and names that nobody knows are carried along. Another format is read by the versions after it only;
+``tests/golden`` keeps the bytes of every version.
 
 State is a function of the records that its owner consumed, and of nothing else: a member's state never holds what was
 read from a posting, so that it does not matter which of the two arrived first (text and place of the recent jobs are
@@ -91,7 +91,7 @@ State = TypeVar("State", MemberState, JobState, Neighbours, Network)
 
 _encoder = msgspec.msgpack.Encoder()
 _KINDS: Final = (MemberState, JobState, Neighbours, Network)
-_decoders: Final[dict[type, msgspec.msgpack.Decoder[Any]]] = {kind: msgspec.msgpack.Decoder(kind) for kind in _KINDS}
+_decoders = {kind: msgspec.msgpack.Decoder(kind) for kind in _KINDS}
 FORMATS: Final[dict[type, bytes]] = {MemberState: b"\x02", JobState: b"\x02", Neighbours: b"\x01", Network: b"\x01"}
 
 
@@ -122,13 +122,11 @@ def unpack(kind: type[State], value: bytes | None) -> State:
         return kind()
     try:
         if value[:1] == FORMATS[kind]:
-            found: State = _decoders[kind].decode(memoryview(value)[1:])
-            return found
+            return _decoders[kind].decode(memoryview(value)[1:])  # type: ignore[return-value]
         if value[:1] == b"\x01":
             from streamrec.features import state_v1  # noqa: PLC0415 - it needs the names of today's aggregates
 
-            older: State = state_v1.unpack(kind, memoryview(value)[1:])
-            return older
+            return state_v1.unpack(kind, memoryview(value)[1:])  # type: ignore[no-any-return]
     except msgspec.MsgspecError as error:
         raise UnreadableStateError(f"{kind.__name__}: {error}") from error
     raise UnreadableStateError(

@@ -62,6 +62,8 @@ class MemberView:
         more (`CHECKED`), liked or saved it or applied (`LIKED`), applied (`APPLIED`): float32 ``(f, 3)``.
     colleagues
         How many connections work at a company, by its code.
+    context
+        What is known of the request.
     """
 
     state: MemberState
@@ -80,6 +82,7 @@ class MemberView:
     network_rows: Rows
     network_counts: Singles
     colleagues: dict[int, int]
+    context: Mapping[str, str | None]
     _covisits: tuple[Rows, Singles, Longs] = field(repr=False)  # by row: score, rank
     _words: Singles | None = field(default=None, repr=False)
     _lengths: Singles | None = field(default=None, repr=False)
@@ -87,7 +90,7 @@ class MemberView:
     @classmethod
     def build(
         cls, state: MemberState, neighbours: Mapping[str, Neighbours], table: JobTable, now: int,
-        network: Network | None = None,
+        network: Network | None = None, context: Mapping[str, str | None] | None = None,
     ) -> "MemberView":  # fmt: skip
         """Join a member's state with the neighbours of its newest jobs, with its network and with the table.
 
@@ -103,6 +106,8 @@ class MemberView:
             The moment (ms).
         network
             The member's connections; None for none.
+        context
+            What is known of the request: its ``surface``; None for nothing.
         """
         recent = [touch for touch in state.recent if touch.action != Action.DISMISS]
         rows = table.rows([touch.job_id for touch in recent])
@@ -132,6 +137,7 @@ class MemberView:
             network_rows=network_rows,
             network_counts=network_counts,
             colleagues=_colleagues(network, table),
+            context=context or {},
             _covisits=(tied, scores, ranks),
             city=codes["city"],
             region=codes["region"],

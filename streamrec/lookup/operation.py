@@ -46,6 +46,7 @@ MEMBER_ID: Final = PathParameter(
     "member_id", "The member; unknown ones are fine unless an operation says otherwise.", "m42"
 )
 JOB_ID: Final = PathParameter("job_id", "The job.", "j17")
+FEATURE: Final = PathParameter("name", "The feature: its name, for the newest version, or `name@version`.", "save_rate")
 WORKFLOW: Final = PathParameter("name", "The workflow: `name` (its latest version) or `name@version`.", "jobs")
 
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=ID_LENGTH)]

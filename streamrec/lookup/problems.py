@@ -30,6 +30,7 @@ NO_TIME_TRAVEL: Final = Kind("no-time-travel", 400, "This installation answers a
 NOT_FOUND: Final = Kind("not-found", 404, "There is nothing at this path")
 UNKNOWN_JOB: Final = Kind("unknown-job", 404, "No such job")
 UNKNOWN_MEMBER: Final = Kind("unknown-member", 404, "No such member")
+UNKNOWN_FEATURE: Final = Kind("unknown-feature", 404, "No such feature")
 UNKNOWN_WORKFLOW: Final = Kind("unknown-workflow", 404, "No such workflow")
 METHOD_NOT_ALLOWED: Final = Kind("method-not-allowed", 405, "The path does not take this method")
 BODY_TIMEOUT: Final = Kind("body-timeout", 408, "The body did not arrive in time")

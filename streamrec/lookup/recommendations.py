@@ -6,7 +6,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from streamrec.features.library import FEATURE_SET
+from streamrec.features.library import FEATURE_SET, READS_SURFACE
 from streamrec.features.table import JobTable
 from streamrec.lookup import cursor, problems
 from streamrec.lookup.after import Outcome
@@ -176,14 +176,14 @@ async def recommendations(service: Service, call: Call) -> Recommendations:
         without_posting=service.serving.without_posting, rules=workflow.filters, shown=shown, size=query.limit, depth=depth,
         explore=workflow.explored(settings.explore) if track else 0.0, seed=call.request_id,
     )  # fmt: skip
-    keeps = filters is NO_FILTERS and at is None and workflow is service.workflow
+    keeps = filters is NO_FILTERS and at is None and workflow is service.workflow and not READS_SURFACE
     ranked = _kept(service, inputs, now) if keeps else None
     how: Ranked = "cached"
     picked = None if ranked is None else page.pick(ranked)
     # Few jobs of a list are kept, and some of them may have closed since: what is deeper is ranked now.
     if ranked is None or picked is None or (picked.short and ranked.cut):
         inputs = await service.completed(inputs)
-        ranked, how = service.rank(inputs, filters, at, workflow)
+        ranked, how = service.rank(inputs, filters, at, workflow, query.surface)
         picked = page.pick(ranked)
         # What another workflow made for want of time is not what should be served next time.
         keeps = keeps and ranked.workflow == workflow.label and ranked.degraded != BUDGET

@@ -2,10 +2,24 @@
 
 from typing import Any, Final
 
-from streamrec.lookup import docs, events, health, jobs, members, popular, problems, recommendations, scores, workflows
-from streamrec.lookup.operation import JOB_ID, MEMBER_ID, WORKFLOW, Operation
+from streamrec.lookup import (
+    docs,
+    events,
+    feature_values,
+    features,
+    health,
+    jobs,
+    members,
+    popular,
+    problems,
+    recommendations,
+    scores,
+    workflows,
+)
+from streamrec.lookup.operation import FEATURE, JOB_ID, MEMBER_ID, WORKFLOW, Operation
 
 _JOBS, _MEMBERS, _WORKFLOWS, _EVENTS, _OPERATION = "Jobs", "Members", "Workflows", "Events", "Operation"
+_FEATURES: Final = "Features"
 
 OPERATIONS: Final = (
     Operation(
@@ -125,6 +139,69 @@ OPERATIONS: Final = (
         path_parameters=(WORKFLOW,),
         answers={200: (workflows.WorkflowAnswer, "The workflow.")},
         problems=(problems.UNKNOWN_WORKFLOW,),
+    ),
+    Operation(
+        name="features",
+        method="GET",
+        path="/v1/features",
+        tag=_FEATURES,
+        summary="Find features",
+        description="The catalogue: what each feature means, where it comes from, and who reads it.",
+        handler=features.features,
+        query=features.FeaturesQuery,
+        limits={"limit": "max_limit"},
+        answers={200: (features.FeatureList, "A page of features; empty where nothing is like the query.")},
+        problems=(problems.INVALID_CURSOR,),
+    ),
+    Operation(
+        name="feature_values",
+        method="POST",
+        path="/v1/features/values",
+        tag=_FEATURES,
+        summary="Values of features now",
+        description="What the model would read now of members, of jobs, and of members beside jobs. A value that is missing is "
+        "null, and `defaults` says what the model reads in its place. One that the entity does not say enough for is null, too, "
+        "and `needs` says what to add.",
+        handler=feature_values.values,
+        body=feature_values.ValuesRequest,
+        answers={200: (feature_values.Values, "An entry for each entity.")},
+        problems=(
+            problems.UNKNOWN_FEATURE,
+            problems.UNKNOWN_MEMBER,
+            problems.UNKNOWN_JOB,
+            problems.STORE_UNAVAILABLE,
+            problems.TABLE_LOADING,
+            problems.UNREADABLE_STATE,
+        ),
+        body_example={
+            "features": ["save_rate", "title_overlap"],
+            "entities": [{"member_id": "m42", "job_id": "j17"}, {"job_id": "j4"}],
+        },
+    ),
+    Operation(
+        name="feature",
+        method="GET",
+        path="/v1/features/{name}",
+        tag=_FEATURES,
+        summary="What is known of a feature",
+        description="Its declaration, what it reads, and who reads it.",
+        handler=features.feature,
+        path_parameters=(FEATURE,),
+        answers={200: (features.FeatureAnswer, "The feature.")},
+        problems=(problems.UNKNOWN_FEATURE,),
+    ),
+    Operation(
+        name="feature_lineage",
+        method="GET",
+        path="/v1/features/{name}/lineage",
+        tag=_FEATURES,
+        summary="Where a feature comes from, and where it goes",
+        description="From topic and field to state, feature, set of a model and workflow, both ways. `name` may be any of these: "
+        "`job-views`, `job-postings.title`, `job_check`; `kind:name` where several are called so.",
+        handler=features.feature_lineage,
+        path_parameters=(FEATURE,),
+        answers={200: (features.FeatureLineage, "What it comes from, and what comes from it.")},
+        problems=(problems.UNKNOWN_FEATURE,),
     ),
     Operation(
         name="events",

@@ -10,6 +10,7 @@ from typing import Final, Literal
 import msgspec
 import numpy as np
 
+from streamrec.features.library import READS_SURFACE
 from streamrec.features.state import MemberState, Neighbours
 from streamrec.lookup.after import After
 from streamrec.lookup.background import Background
@@ -99,7 +100,7 @@ class Service:
         self.openapi = self.docs = b""
         self.stopping = False  # told to stop: goes on answering for a while, but no new connection should come here
         self._budget_s = settings.lookup_budget_ms / 1000
-        self._anyone: dict[tuple[str, Filters], tuple[float, RankedList]] = {}
+        self._anyone: dict[tuple[str, Filters, str | None], tuple[float, RankedList]] = {}
 
     def _moved(self, keys: Keys) -> None:
         """The state was built anew, and its jobs are loaded."""
@@ -145,32 +146,35 @@ class Service:
         return TABLE_STALE if self.clock_ms() - self.serving.current_at > _STALE_MS else None
 
     def rank(
-        self, inputs: Inputs, filters: Filters, at: int | None = None, workflow: Workflow | None = None
-    ) -> tuple[RankedList, Ranked]:
-        """Rank all jobs now, or as of `at` (ms), by a workflow (None: the default).
+        self, inputs: Inputs, filters: Filters, at: int | None = None, workflow: Workflow | None = None,
+        surface: str | None = None,
+    ) -> tuple[RankedList, Ranked]:  # fmt: skip
+        """Rank all jobs now, or as of `at` (ms), by a workflow (None: the default), to be shown on a surface.
 
         For members of whom nothing is known, lists of now are shared for a second. Those of another moment have no budget: they
         are for evaluation.
         """
         workflow = workflow or self.workflow
         if at is not None or inputs.state.version or inputs.network.version or not self.serving.loaded:
-            return self._rank(workflow, inputs, filters, at), "now"
-        now, key = time.monotonic(), (workflow.label, filters)
+            return self._rank(workflow, inputs, filters, at, surface), "now"
+        now, key = time.monotonic(), (workflow.label, filters, surface if READS_SURFACE else None)
         made_at, ranked = self._anyone.get(key, (float("-inf"), None))
         if ranked is not None and now - made_at < _ANYONE_S:
             return ranked, "cached"
-        ranked = self._rank(workflow, inputs, filters, None)
+        ranked = self._rank(workflow, inputs, filters, None, surface)
         if len(self._anyone) >= _ANYONE:
             self._anyone.clear()
         self._anyone[key] = now, ranked
         return ranked, "now"
 
-    def _rank(self, workflow: Workflow, inputs: Inputs, filters: Filters, at: int | None) -> RankedList:
+    def _rank(
+        self, workflow: Workflow, inputs: Inputs, filters: Filters, at: int | None, surface: str | None
+    ) -> RankedList:
         serving, settings = self.serving, self.settings
         ranked = rank(
             workflow, inputs.state, inputs.neighbours, serving.table, serving.scorer, self.clock_ms() if at is None else at,
             size=settings.list_size, filters=filters, viewed_again_after_ms=settings.viewed_again_after_ms,
-            without_posting=serving.without_posting, network=inputs.network,
+            without_posting=serving.without_posting, network=inputs.network, context={"surface": surface},
             elapsed_ms=self._elapsed_ms if at is None else None, among=self.workflows,
         )  # fmt: skip
         if ranked.degraded is not None:

@@ -62,6 +62,7 @@ def rank(
     without_posting: bool = False,
     network: Network | None = None,
     view: MemberView | None = None,
+    context: Mapping[str, str | None] | None = None,
     elapsed_ms: Callable[[], float] | None = None,
     among: Workflows = WORKFLOWS,
 ) -> RankedList:
@@ -94,6 +95,8 @@ def rank(
         The member's connections; default none.
     view
         What `MemberView.build` makes of the above, where the caller has it already.
+    context
+        What is known of the request, for features that read it: its ``surface``; default nothing.
     elapsed_ms
         Any clock that never goes back. Without one (default) no budget is ever spent, and the list is the same every time.
     among
@@ -109,7 +112,7 @@ def rank(
     """
     watch = Watch(workflow.budget, elapsed_ms)
     network = network or Network()
-    view = view or MemberView.build(state, neighbours, table, now, network)
+    view = view or MemberView.build(state, neighbours, table, now, network, context)
 
     def gate(of: Workflow) -> Gate:
         return Gate(

@@ -78,7 +78,7 @@ def example(
     gate = Gate(state, table, now, viewed_again_after_ms=viewed_again_after_ms, without_posting=without_posting)
     if not gate.allows(first)[0]:  # before all else: every repeated view ends here
         return None
-    view = view or MemberView.build(state, neighbours, table, now, network)
+    view = view or MemberView.build(state, neighbours, table, now, network, {"surface": event.surface})
     candidates = gather(view, table, gate, now).rows
     if positive not in candidates:
         return None

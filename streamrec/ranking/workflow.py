@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from streamrec.features.language.declaration import Site
 from streamrec.features.library import FEATURE_SET
 from streamrec.ranking.candidates import SOURCES, Source
 from streamrec.ranking.declaration import WorkflowError, place
@@ -142,7 +143,7 @@ class Workflow(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
     budget: Budget = Budget()
     fallback: Fallback = Fallback()
-    declared_at: str = ""
+    declared_at: Site = Site("", 0)
 
     def __post_init__(self) -> None:
         """Check all that can be known of it alone."""

@@ -134,5 +134,5 @@ class Small:
 def refused(declare: Callable[[], object], problem: str, remedy: str, line: int | None = None) -> None:
     with pytest.raises(DeclarationError) as caught:
         declare()
-    at = f"{Path(declare.__code__.co_filename).name}:{line or declare.__code__.co_firstlineno}"
+    at = f"{Path(declare.__code__.co_filename).relative_to(Path(__file__).parents[2])}:{line or declare.__code__.co_firstlineno}"
     assert str(caught.value) == f"{at}: {problem}; {remedy}"

@@ -147,11 +147,7 @@ class Slow:
 
     def company_popularity(self, job_id: str) -> float:
         company = self.text(job_id, "company")
-        jobs = [
-            job
-            for j, job in self.world.jobs.items()
-            if company and self.text(j, "company") == company
-        ]
+        jobs = [job for j, job in self.world.jobs.items() if company and self.text(j, "company") == company]
         kept = [job.cells.get(POPULARITY[2].state_key, (0.0, 0, 0)) for job in jobs]
         return math.log1p(sum(max(0.0, value) * 2.0 ** ((at - self.now) / (10 * DAY_MS)) for value, at, _ in kept))
 
@@ -166,7 +162,9 @@ class Slow:
         return sum(self.interest("industry_interest", job, industry, 30, self.now) for job in jobs)
 
     def burst(self) -> float:
-        [aggregate] = (part for part in walk(library.PLAN.find("member_burst").expression) if isinstance(part, Aggregate))
+        [aggregate] = (
+            part for part in walk(library.PLAN.find("member_burst").expression) if isinstance(part, Aggregate)
+        )
         quarter = self.now // (HOUR_MS // 4)
         panes = self.state.cells.get(aggregate.state_key, [None, []])[1]
         return float(sum(parts[0] for pane, parts in panes if pane >= quarter - 4))
@@ -302,7 +300,7 @@ def test_rows_do_not_depend_on_their_company(seed: int, make_world: Callable[...
 
 numbers = st.one_of(st.floats(-1e6, 1e15), st.just(0.0), st.just(5e-324), st.just(1e300))
 times = st.one_of(st.just(0), st.integers(0, 4_000_000_000_000))
-sums = st.builds(list, st.tuples(numbers, times, st.integers(0, 9)))
+sums: st.SearchStrategy[list[Any]] = st.builds(list, st.tuples(numbers, times, st.integers(0, 9)))
 
 
 def kept(aggregates: tuple[Aggregate, ...]) -> st.SearchStrategy[dict[str, Any]]:
@@ -366,7 +364,8 @@ def test_the_order_of_the_set_is_what_it_was() -> None:
     assert list(library.feature_names()) == [
         "popularity_hour", "popularity_day", "popularity_days", "job_views", "job_likes", "job_saves",
         "job_applications", "job_dismissals", "save_rate", "apply_rate", "company_popularity",
-        "region_popularity", "function_popularity", "job_trend", "region_interest", "industry_interest", "posting_age", "job_idle", "covisit", "covisit_rank",
+        "region_popularity", "function_popularity", "job_trend", "region_interest", "industry_interest",
+        "posting_age", "job_idle", "covisit", "covisit_rank",
         "title_overlap", "last_title_overlap", "company_share", "region_share", "function_share",
         "desired_overlap", "desired_coverage", "same_city", "same_region", "same_company", "same_function",
         "same_industry", "remote_match", "followed_company", "skill_overlap", "level_gap", "pay",

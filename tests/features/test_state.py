@@ -112,7 +112,8 @@ def test_nothing_stored_is_a_fresh_state() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [b"", b"\x03\x90", *(form + rest for form in (b"\x01", b"\x02") for rest in (b"", b"\xc1", b"\x91\xa1x", b"\x80"))]
+    "value",
+    [b"", b"\x03\x90", *(form + rest for form in (b"\x01", b"\x02") for rest in (b"", b"\xc1", b"\x91\xa1x", b"\x80"))],
 )
 def test_other_bytes_are_refused(value: bytes) -> None:
     with pytest.raises(UnreadableStateError, match="JobState"):

@@ -91,7 +91,11 @@ def change(random: Random, oracle: Oracle, table: JobTable, some_posting: Postin
             fold_posting(state, some_posting(random, job_id, NOW))
         case "act":
             action = random.choice((Action.VIEW, Action.VIEW, Action.SAVE, Action.APPLY, Action.DISMISS))
-            sign = -1 if action is Action.SAVE and random.random() < 0.5 and JOB_TOTALS[action].value_in(state.cells, NOW) else 1
+            sign = (
+                -1
+                if action is Action.SAVE and random.random() < 0.5 and JOB_TOTALS[action].value_in(state.cells, NOW)
+                else 1
+            )
             at = NOW - random.randrange(20 * 24) * HOUR_MS - random.randrange(HOUR_MS)
             fold_entry(state, ActivityEntry(offset=0, index=0, job_id=job_id, occurred_at=at, action=action, sign=sign))
         case "close":
@@ -288,7 +292,12 @@ def test_the_row_of_an_unknown_job_stays_blank_while_the_table_grows() -> None:
         assert columns.codes[-1].tolist() == [0] * len(CODED)
         assert columns.times[-1].tolist() == [0, 0, 0, NEVER]
         assert np.isneginf(columns.scores[-1]).all()
-        assert (table.values(JOB_TOTALS[0], np.array([-1]), NOW)[0], columns.has_posting[-1], columns.closed[-1], columns.remote[-1]) == (
+        assert (
+            table.values(JOB_TOTALS[0], np.array([-1]), NOW)[0],
+            columns.has_posting[-1],
+            columns.closed[-1],
+            columns.remote[-1],
+        ) == (
             0,
             0,
             1,

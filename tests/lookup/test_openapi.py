@@ -100,6 +100,11 @@ async def test_answers_are_as_described(client: httpx.AsyncClient, town: Town, d
         "/v1/jobs/n3": "Job",
         "/v1/jobs/n3/similar": "JobList",
         "/v1/popular": "JobList",
+        "/v1/features?query=views": "FeatureList",
+        "/v1/features?limit=3": "FeatureList",
+        "/v1/features/save_rate": "FeatureAnswer",
+        "/v1/features/job-views/lineage": "FeatureLineage",
+        "/v1/features/nothing": "ProblemDocument",
         "/v1/workflows": "WorkflowList",
         "/v1/workflows/jobs": "WorkflowAnswer",
         "/v1/workflows/nothing": "ProblemDocument",
@@ -113,6 +118,9 @@ async def test_answers_are_as_described(client: httpx.AsyncClient, town: Town, d
         validator(described, name).validate((await client.get(path)).json())
     ranked = await client.post("/v1/rank", json={"member_id": "anna", "job_ids": ["n1", "nothing"]})
     validator(described, "Scores").validate(ranked.json())
+    entities = [{"member_id": "anna", "job_id": "n1"}, {"job_id": "d1"}, {"member_id": "anna"}]
+    values = await client.post("/v1/features/values", json={"entities": entities})
+    validator(described, "Values").validate(values.json())
     rejected = await client.post("/v1/events", json={"type": "JobView"})
     validator(described, "EventsProblem").validate(rejected.json())
 

@@ -44,7 +44,7 @@ def test_the_same_name_and_version_twice_is_refused() -> None:
     first = declare("a")
     with pytest.raises(WorkflowError, match=r"a@1: it is declared already, at .*; raise the version") as caught:
         Workflows(first, declare("b"), declare("a"))
-    assert first.declared_at in str(caught.value)
+    assert str(first.declared_at) in str(caught.value)
 
 
 @pytest.mark.parametrize("reason", ["no_model", "budget"])
@@ -54,7 +54,7 @@ def test_a_fallback_that_does_not_exist_is_refused_where_it_is_declared(reason: 
         WorkflowError, match=f"its fallback for {reason} does not exist; there is no workflow 'popular'"
     ) as caught:
         Workflows(lean, declare("b"))
-    assert caught.value.place == lean.declared_at
+    assert caught.value.site == lean.declared_at
     assert Workflows(lean, declare("popular")).fallback(lean, reason) is not None
 
 

@@ -102,7 +102,7 @@ def line_of(part: str) -> int:
 def refused(make: Callable[[], object]) -> str:
     with pytest.raises(WorkflowError) as caught:
         make()
-    return caught.value.place
+    return str(caught.value.site)
 
 
 def test_the_error_names_the_line_that_declares() -> None:
@@ -131,7 +131,7 @@ def test_the_error_names_the_line_that_declares() -> None:
     ):  # fmt: skip
         place = refused(make)
         assert place.endswith(f"{file}:{line_of(mark)}"), inspect.getsource(make)
-    assert declare().declared_at.endswith(f"{file}:{line_of('return Workflow(**(declared')}")
+    assert str(declare().declared_at).endswith(f"{file}:{line_of('return Workflow(**(declared')}")
 
 
 @pytest.mark.parametrize(

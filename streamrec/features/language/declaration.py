@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 _HERE: Final = str(Path(__file__).parent)
+_ROOT: Final = Path(__file__).parents[3]
 
 
 @dataclass(frozen=True)
@@ -27,14 +28,23 @@ class Site:
 
 def site() -> Site:
     """Where the language is being used: the nearest caller outside of it."""
+    return outside(_HERE)
+
+
+def outside(*files: str) -> Site:
+    """The nearest caller that is in none of `files` (or directories, by how their paths begin).
+
+    Within this repository the file is told as seen from its root, elsewhere by its name.
+    """
     frame = sys._getframe(1)
     while frame.f_back is not None and (
-        frame.f_code.co_filename.startswith(_HERE) or frame.f_code.co_filename == "<string>"  # dataclasses' own code
+        frame.f_code.co_filename.startswith((__file__, *files))
+        or frame.f_code.co_filename == "<string>"  # dataclasses' code
     ):
         frame = frame.f_back
     path = Path(frame.f_code.co_filename)
-    inside = path.parts[path.parts.index("streamrec") :] if "streamrec" in path.parts else path.parts[-1:]
-    return Site("/".join(inside), frame.f_lineno)
+    shown = path.relative_to(_ROOT).as_posix() if path.is_relative_to(_ROOT) else path.name
+    return Site(shown, frame.f_lineno)
 
 
 def number_text(value: float) -> str:
@@ -61,7 +71,7 @@ def name_of(value: object) -> str:
 
 
 class DeclarationError(ValueError):
-    """A feature that cannot be: raised where it is declared, never when it is computed.
+    """What is declared cannot be: raised where it is declared, never when it is computed.
 
     Attributes
     ----------

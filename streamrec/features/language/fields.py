@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from streamrec.events import JobPosting, MemberProfile
 from streamrec.features.language.declaration import DeclarationError
 from streamrec.features.language.expression import Expression, want
+from streamrec.features.language.streams import TOPIC_OF
 from streamrec.features.language.types import Type, types_of
 
 if TYPE_CHECKING:
@@ -20,10 +21,11 @@ FIELDS: Final[dict[str, dict[str, Type]]] = {
     "context": {"surface": Type.TEXT, "hour": Type.NUMBER, "weekday": Type.NUMBER},
 }
 _ABOUT: Final = {"posting": "job", "job": "job", "profile": "member", "member": "member", "context": "request"}
-_TOPICS: Final = {
-    "posting": "job-postings", "profile": "member-profiles", "context": "request",
-    "member": "member topics", "job": "job-activity",
-}  # fmt: skip
+_TOPICS: Final = {"posting": "job-postings", "profile": "member-profiles", "context": "request"}
+_TIMES: Final = {
+    "member": frozenset(f"{topic}.occurred_at" for topic in TOPIC_OF.values()),
+    "job": frozenset(f"{topic}.occurred_at" for topic in TOPIC_OF.values() if topic != "connections"),
+}  # of the first and the last event
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Field(Expression):
 
     @property
     def sources(self) -> frozenset[str]:
-        return frozenset({f"{_TOPICS[self.origin]}.{self.name}"})
+        return _TIMES.get(self.origin) or frozenset({f"{_TOPICS[self.origin]}.{self.name}"})
 
     def __str__(self) -> str:
         return f"{self.origin}.{self.name}"

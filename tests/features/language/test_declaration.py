@@ -1,7 +1,5 @@
 """Where something was declared."""
 
-from pathlib import Path
-
 from streamrec.features import library
 from streamrec.features.language import Expression, Feature, always, count, job, log1p, posting, rate, saves, views
 from streamrec.features.language.declaration import Site
@@ -16,7 +14,9 @@ def test_a_site_is_the_line_outside_of_the_language() -> None:
         Feature("x", posting.salary_min + 1, "x", "1"),
     ]
     start = test_a_site_is_the_line_outside_of_the_language.__code__.co_firstlineno + 2
-    assert [str(each.site) for each in made] == [f"{Path(__file__).name}:{start + line}" for line in range(5)]
+    assert [str(each.site) for each in made] == [
+        f"tests/features/language/test_declaration.py:{start + line}" for line in range(5)
+    ]
 
 
 def test_sites_of_the_package_are_paths_in_it() -> None:
