@@ -23,13 +23,19 @@ class KeyedColumns:
     def __init__(self, cell: Cell, keep: int) -> None:
         self._keyed, self._blank = Keyed(cell, keep), cell.blank()
         self._rows: dict[int, dict[str, tuple[float, ...]]] = {}
+        self._texts: dict[str, dict[int, tuple[float, ...]]] = {}  # the same by text: few jobs have one
 
     def write(self, row: int, kept: Kept | None) -> None:
         """Take over what is kept of a job."""
-        if kept is None:
-            self._rows.pop(row, None)
-        else:
-            self._rows[row] = {text: self._keyed.columns_of(kept, text) for text in self._keyed.keys(kept)}
+        for text in self._rows.pop(row, {}):
+            rows = self._texts[text]
+            del rows[row]
+            if not rows:
+                del self._texts[text]
+        if kept is not None:
+            found = self._rows[row] = {text: self._keyed.columns_of(kept, text) for text in self._keyed.keys(kept)}
+            for text, columns in found.items():
+                self._texts.setdefault(text, {})[row] = columns
 
     def of(self, row: int) -> Mapping[str, tuple[float, ...]]:
         """Columns of a job, by text."""
@@ -37,5 +43,14 @@ class KeyedColumns:
 
     def rows(self, text: str, rows: Rows) -> Floats:
         """float64 ``(n, width)``: the columns of jobs for one text."""
-        found = [self._rows.get(row, {}).get(text, self._blank) for row in rows.tolist()]
-        return np.array(found, np.float64).reshape(len(rows), len(self._blank))
+        found: Floats = np.full((len(rows), len(self._blank)), self._blank)
+        known = self._texts.get(text)
+        if known:
+            places, columns = [], []
+            for place, row in enumerate(rows.tolist()):
+                if row in known:
+                    places.append(place)
+                    columns.append(known[row])
+            if places:
+                found[places] = columns
+        return found

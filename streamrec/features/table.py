@@ -31,12 +31,11 @@ from streamrec.features.columns import (
     Rows,
     tie_of,
 )
-from streamrec.features.keyed_columns import KeyedColumns
+from streamrec.features.job_cells import JobCells
 from streamrec.features.language.aggregates import Aggregate
 from streamrec.features.leaders import Group, Leaders
 from streamrec.features.library import PLAN, POPULARITY
 from streamrec.features.plan import Plan
-from streamrec.features.rollups import Rollup
 from streamrec.features.state import JobState
 from streamrec.features.text import tokens
 from streamrec.features.titles import Titles
@@ -88,16 +87,15 @@ class JobTable:
     """
 
     def __init__(self, capacity: int = 1024, plan: Plan = PLAN) -> None:
-        self.layout: dict[str, slice] = {}
-        self.timed: dict[str, int] = {}
-        self.keyed: dict[str, KeyedColumns] = {}
-        self.rollups: dict[str, Rollup] = {}
-        blank = self._lay_out(plan)
+        self._cells = JobCells(plan)
+        self.layout, self.timed = self._cells.layout, self._cells.timed
+        self.keyed, self.rollups = self._cells.keyed, self._cells.rollups
+        self._leading = self._cells.places(POPULARITY)
         self.ids: list[str] = []
         self.postings: list[JobPosting | None] = []
         self.versions: list[int] = []
         self.posting_count = 0
-        self.columns = Columns(capacity, blank, len(self.timed))
+        self.columns = Columns(capacity, self._cells.blank, len(self.timed))
         self.titles = Titles(capacity)
         self._leaders = Leaders(self.columns)
         self._rows: dict[str, int] = {}
@@ -146,7 +144,7 @@ class JobTable:
         self.versions[row] = state.version
         columns.closed[row] = state.removed or (posting is not None and posting.closed)
         posted_at = (posting.posted_at or 0) if posting is not None else 0
-        cells = self._write_cells(row, state)
+        cells = self._cells.write(columns, row, state)
         leading = (*[cells[place] for place in self._leading], float(posted_at or state.first_at or -math.inf))
         columns.scores[row] = leading
         columns.times[row, :EXPIRES_AT] = (posted_at, state.first_at, state.last_at)
@@ -159,59 +157,6 @@ class JobTable:
         if row is not None:
             self.upsert(job_id, JobState(removed=True))
             self._removed.add(row)
-
-    def _lay_out(self, plan: Plan) -> tuple[float, ...]:
-        blank: list[float] = []
-        states = [each for each in plan.states.values() if each.aggregate.by.place == "job"]
-        for each in states:
-            aggregate, cell = each.aggregate, each.cell
-            if each.ttl_ms is not None:
-                self.timed[each.key] = len(self.timed)
-            if aggregate.by.keyed:
-                self.keyed[each.key] = KeyedColumns(cell, aggregate.keep or 0)
-            else:
-                self.layout[each.key] = slice(len(blank), len(blank) + cell.width)
-                blank.extend(cell.blank())
-        self._rolled = [(each.state_key, Rollup(each.cell, each.by.rolled)) for each in plan.rollups]
-        self.rollups = {each.text: rollup for each, (_, rollup) in zip(plan.rollups, self._rolled, strict=True)}
-        self._placed = [
-            (each.key, self.layout[each.key], each.cell.columns) for each in states if each.key in self.layout
-        ]
-        self._timed = [each for each in states if each.key in self.timed]
-        self._blank = tuple(blank)
-        unknown = [str(each) for each in POPULARITY if each.state_key not in self.layout]
-        if unknown:
-            raise ValueError(
-                f"the plan does not count {', '.join(unknown)}: put library.POPULARITY into a feature of it"
-            )
-        self._leading = [self.layout[each.state_key].start for each in POPULARITY]
-        return self._blank
-
-    def _write_cells(self, row: int, state: JobState) -> list[float]:
-        """What is kept of the job's aggregates, as numbers; those counted by the job alone are returned."""
-        columns, found, cells = self.columns, list(self._blank), state.cells
-        before = [self._rows_of(row, key) for key, _ in self._rolled]
-        for key, place, columns_of in self._placed:
-            kept = cells.get(key)
-            if kept is not None:
-                found[place] = columns_of(kept)
-        for key, keyed in self.keyed.items():
-            keyed.write(row, cells.get(key))
-        for each in self._timed:
-            kept = cells.get(each.key)
-            columns.cell_times[row, self.timed[each.key]] = (kept and each.last_at(kept)) or 0
-        columns.cells[row] = found
-        for (key, rollup), rows in zip(self._rolled, before, strict=True):
-            now = self._rows_of(row, key)
-            if now != rows:
-                rollup.change(tuple(columns.codes[row].tolist()), rows, now)
-        return found
-
-    def _rows_of(self, row: int, key: str) -> Mapping[str, tuple[float, ...]]:
-        """What is kept of a job under a state key, by the texts of the aggregate's own."""
-        if key in self.keyed:
-            return dict(self.keyed[key].of(row))
-        return {"": tuple(self.columns.cells[row, self.layout[key]].tolist())}
 
     def leading(self, counted: Aggregate) -> int:
         """Which column of `Columns.scores` has an aggregate of `library.POPULARITY`. Raises KeyError for another one."""
@@ -241,8 +186,7 @@ class JobTable:
         self._write_offer(row, posting)
         if after != before:  # the row leaves its former groups
             self._leaders.written(row, before, tuple(columns.scores[row, : NEWEST + 1].tolist()))
-            for key, rollup in self._rolled:
-                rollup.move(before, after, self._rows_of(row, key))
+            self._cells.move(columns, row, before, after)
             columns.codes[row] = after
 
     def _write_offer(self, row: int, posting: JobPosting | None) -> None:

@@ -38,6 +38,7 @@ def test_what_is_written_replaces_what_was() -> None:
     columns.write(0, None)
     columns.write(7, None)
     assert columns.of(0) == {}
+    assert (columns._rows, columns._texts) == ({}, {})  # nothing is left behind
 
 
 def test_blank_columns_read_as_nothing() -> None:

@@ -14,6 +14,7 @@ from streamrec.features import leaders
 from streamrec.features.columns import CODED, NEVER
 from streamrec.features.fold import fold_entry, fold_posting
 from streamrec.features.library import JOB_COUNTS, JOB_TOTALS, POPULARITY
+from streamrec.features.plan import Plan
 from streamrec.features.state import JobState
 from streamrec.features.table import JobTable
 from streamrec.features.text import tokens
@@ -311,3 +312,10 @@ def test_an_empty_table_answers() -> None:
         assert rows.tolist() == []
     assert (len(table), table.code("city", None), table.code("city", " "), table.code("city", "Bonn")) == (0, 0, 0, 0)
     table.remove("nobody")
+
+
+def test_a_plan_that_does_not_count_what_jobs_are_ordered_by_is_refused() -> None:
+    with pytest.raises(
+        ValueError, match=r"the plan does not count count\(actions, by=job, window=decay\(1h\)\), .*: declare"
+    ):
+        JobTable(plan=Plan([]))

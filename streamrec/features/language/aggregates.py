@@ -44,7 +44,7 @@ class Aggregate(Expression):
         Texts of a combined key that an owner keeps; None where there are none.
     ttl_ms
         For how long it counts after its last event (ms), the time to live of its feature: then it is missing, and starts
-        anew with the next event. None for ever.
+        anew with the next event (so of events on both sides of a pause, late ones may count or not). None for ever.
     """
 
     aggregate: str
@@ -168,17 +168,38 @@ def aggregate(aggregated: str, what: Stream | EventField, by: By, window: Window
 
 
 def count(stream: Stream, by: By, window: Window = always, keep: int | None = None) -> Aggregate:
-    """How many events; what is taken back does not count, as far as the cell can take back."""
+    """How many events; what is taken back does not count, as far as the cell can take back.
+
+    Examples
+    --------
+    >>> from streamrec.features.language import job, saves
+    >>> str(count(saves, by=job, window=decay("7d")))
+    'count(saves, by=job, window=decay(7d))'
+    """
     return aggregate("count", stream, by, window, keep)
 
 
 def total(field: EventField, by: By, window: Window = always, keep: int | None = None) -> Aggregate:
-    """The sum of a number of the events; 0 for none."""
+    """The sum of a number of the events; 0 for none.
+
+    Examples
+    --------
+    >>> from streamrec.features.language import member, views
+    >>> str(total(views.dwell_ms, by=member))
+    'total(views.dwell_ms, by=member, window=always)'
+    """
     return aggregate("total", field, by, window, keep)
 
 
 def mean(field: EventField, by: By, window: Window = always, keep: int | None = None) -> Aggregate:
-    """The mean of a number of the events; missing for none."""
+    """The mean of a number of the events; missing for none.
+
+    Examples
+    --------
+    >>> from streamrec.features.language import job, sliding, views
+    >>> str(mean(views.dwell_ms, by=job, window=sliding("1h")))
+    'mean(views.dwell_ms, by=job, window=sliding(1h, panes=12))'
+    """
     return aggregate("mean", field, by, window, keep)
 
 
@@ -198,19 +219,40 @@ def most(field: EventField, by: By, window: Window = always, keep: int | None = 
 
 
 def distinct(field: EventField, by: By, window: Window = always, keep: int | None = None) -> Aggregate:
-    """About how many different texts there were in a field of the events."""
+    """About how many different texts there were in a field of the events.
+
+    Examples
+    --------
+    >>> from streamrec.features.language import job, views
+    >>> str(distinct(views.member_id, by=job))
+    'distinct(views.member_id, by=job, window=always)'
+    """
     return aggregate("distinct", field, by, window, keep)
 
 
 def top(field: EventField, by: By, k: int, half_life: str = "30d") -> Aggregate:
-    """The `k` texts that came most often in a field of the events, each event halved with each half-life."""
+    """The `k` texts that came most often in a field of the events, each event halved with each half-life.
+
+    Examples
+    --------
+    >>> from streamrec.features.language import member, views
+    >>> str(top(views.surface, by=member, k=3))
+    'top 3(views.surface, by=member, window=decay(30d))'
+    """
     if not isinstance(k, int) or k < 1:
         raise DeclarationError(f"the top {k} texts cannot be kept", "choose from 1 to 1000")
     return aggregate(f"top {k}", field, by, decay(half_life))
 
 
 def latest(field: EventField, by: By, k: int) -> Aggregate:
-    """The last `k` distinct texts in a field of the events."""
+    """The last `k` distinct texts in a field of the events.
+
+    Examples
+    --------
+    >>> from streamrec.features.language import member, views
+    >>> str(latest(views.surface, by=member, k=3))
+    'texts(views.surface, by=member, window=last(3))'
+    """
     return aggregate("texts", field, by, last(k))
 
 
@@ -230,6 +272,13 @@ def rate(
     """How many events of `part` come to one of `whole`, drawn towards `prior` as if by `weight` events of `whole` seen before.
 
     A `part` without its `whole` counts as one of both: the rate is never above 1.
+
+    Examples
+    --------
+    >>> from streamrec.features.language import applications, job, views
+    >>> made = rate(applications, views, by=job, window=always, prior=0.02, weight=20)
+    >>> [str(each) for each in made.operands], made.parameters
+    (['count(applications, by=job, window=always)', 'count(views, by=job, window=always)'], (0.02, 20.0))
     """
     if not (0.0 <= prior <= 1.0 and weight > 0.0):
         raise DeclarationError(
@@ -240,7 +289,14 @@ def rate(
 
 
 def trend(stream: Stream, by: By, short: str, long: str, keep: int | None = None) -> Calculation:
-    """How much more there is lately than usual: 0 where the short window holds its share of the long one; log scale."""
+    """How much more there is lately than usual: 0 where the short window holds its share of the long one; log scale.
+
+    Examples
+    --------
+    >>> from streamrec.features.language import job, views
+    >>> trend(views, by=job, short="1h", long="1d").parameters == (1 / 24,)
+    True
+    """
     windows = decay(short), decay(long)
     if not windows[0].span_ms < windows[1].span_ms:
         raise DeclarationError(f"trend of {short} over {long}", "give the shorter half-life first")

@@ -159,7 +159,14 @@ def ratio(above: Operand, below: Operand) -> Calculation:
 
 
 def clip(x: Operand, least: float, most: float) -> Calculation:
-    """x, cut at both ends."""
+    """x, cut at both ends.
+
+    Examples
+    --------
+    >>> from streamrec.features.language import posting
+    >>> str(clip(posting.salary_min / 1000, 0, 500))
+    'clip(ratio(posting.salary_min, 1000), 0, 500)'
+    """
     return calculate("clip", x, parameters=_range("clip", least, most))
 
 
@@ -169,7 +176,14 @@ def only_between(x: Operand, least: float, most: float) -> Calculation:
 
 
 def only_if(flag: Expression, x: Operand) -> Calculation:
-    """x where the flag (or a number) is 1; missing elsewhere."""
+    """x where the flag (or a number) is 1; missing elsewhere.
+
+    Examples
+    --------
+    >>> from streamrec.features.language import posting
+    >>> str(only_if(posting.remote, posting.salary_min))
+    'only_if(posting.remote, posting.salary_min)'
+    """
     want(flag, "only_if", Type.FLAG, Type.NUMBER)
     return calculate("only_if", flag, x)
 
@@ -180,7 +194,14 @@ def is_missing(x: Expression) -> Calculation:
 
 
 def first_of(value: Expression, *others: Operand) -> Calculation:
-    """The first value that is not missing; of numbers, or of times."""
+    """The first value that is not missing; of numbers, or of times.
+
+    Examples
+    --------
+    >>> from streamrec.features.language import job, posting
+    >>> first_of(posting.posted_at, job.first_at).type.value
+    'time'
+    """
     want(value, "first_of", *_NUMBERS, Type.TIME)
     return calculate("first_time_of" if value.type is Type.TIME else "first_of", value, *others)
 
@@ -205,7 +226,14 @@ def inverse_rank(rank: Expression) -> Calculation:
 
 
 def bucketise(x: Operand, *edges: float) -> Calculation:
-    """Which of the ranges between ascending `edges` x lies in: a category with one value more than edges."""
+    """Which of the ranges between ascending `edges` x lies in: a category with one value more than edges.
+
+    Examples
+    --------
+    >>> from streamrec.features.language import Feature, context
+    >>> Feature("daytime", bucketise(context.hour, 6, 18), "night, day, evening", "0, 1").columns
+    ('daytime#0', 'daytime#1', 'daytime#2')
+    """
     if not edges or list(edges) != sorted(set(edges)) or not all(map(math.isfinite, edges)):
         raise DeclarationError(f"bucketise has the edges {edges}", "give one or more, ascending")
     return calculate("bucketise", x, parameters=tuple(map(float, edges)))

@@ -103,7 +103,14 @@ HOMES: Final = ("city", "region", "function")
 
 
 def home(field: Field) -> Home:
-    """Where the member is at home: ``home(profile.city)``; also of a region or a function."""
+    """Where the member is at home: ``home(profile.city)``; also of a region or a function.
+
+    Examples
+    --------
+    >>> from streamrec.features.language import profile
+    >>> str(home(profile.region))
+    'home(profile.region)'
+    """
     want(field, "home", Type.TEXT)
     if field.origin != "profile" or field.name not in HOMES:
         raise DeclarationError(

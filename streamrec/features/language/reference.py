@@ -35,5 +35,11 @@ class Reference(Expression):
 
 
 def feature(name: str) -> Reference:
-    """The value of another feature, its default where it is missing: ``feature("job_views")``, ``feature("job_views@2")``."""
+    """The value of another feature, its default where it is missing: ``feature("job_views")``, ``feature("job_views@2")``.
+
+    Examples
+    --------
+    >>> str(2 * feature("job_views@2"))
+    "multiply(2, feature('job_views@2'))"
+    """
     return Reference(name)

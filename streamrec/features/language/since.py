@@ -34,6 +34,13 @@ class MinutesSince(Expression):
 
 
 def minutes_since(at: Expression) -> MinutesSince:
-    """Minutes since a time; 0 for one to come, missing where the time is."""
+    """Minutes since a time; 0 for one to come, missing where the time is.
+
+    Examples
+    --------
+    >>> from streamrec.features.language import job
+    >>> str(minutes_since(job.last_at))
+    'minutes_since(job.last_at)'
+    """
     want(at, "minutes_since", Type.TIME)
     return MinutesSince(at)

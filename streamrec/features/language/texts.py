@@ -133,21 +133,42 @@ class Cross(_Two):
 
 
 def same(left: Expression, right: Expression) -> Same:
-    """1 where two texts are equal, 0 where they differ, missing where either is."""
+    """1 where two texts are equal, 0 where they differ, missing where either is.
+
+    Examples
+    --------
+    >>> from streamrec.features.language import home, posting, profile
+    >>> str(same(posting.city, home(profile.city)))
+    'same(posting.city, home(profile.city))'
+    """
     want(left, "same", Type.TEXT)
     want(right, "same", Type.TEXT)
     return Same(left, right)
 
 
 def contains(among: Expression, text: Expression) -> Contains:
-    """1 where a set has a text, 0 where not; missing where the set is empty or the text unknown."""
+    """1 where a set has a text, 0 where not; missing where the set is empty or the text unknown.
+
+    Examples
+    --------
+    >>> from streamrec.features.language import posting, profile
+    >>> str(contains(profile.followed_companies, posting.company))
+    'contains(profile.followed_companies, posting.company)'
+    """
     want(among, "contains", Type.TEXTS)
     want(text, "contains", Type.TEXT)
     return Contains(among, text)
 
 
 def overlap(some: Expression, others: Expression) -> Overlap:
-    """Share of `some` that is among `others`; missing where either is empty."""
+    """Share of `some` that is among `others`; missing where either is empty.
+
+    Examples
+    --------
+    >>> from streamrec.features.language import posting, profile
+    >>> str(overlap(posting.skills, profile.skills))
+    'overlap(posting.skills, profile.skills)'
+    """
     want(some, "overlap", Type.TEXTS)
     want(others, "overlap", Type.TEXTS)
     return Overlap(some, others)
@@ -160,7 +181,14 @@ def level(text: Expression) -> Level:
 
 
 def one_hot(text: Expression, *values: str) -> OneHot:
-    """A column for each of `values`: 1 where the text is that one."""
+    """A column for each of `values`: 1 where the text is that one.
+
+    Examples
+    --------
+    >>> from streamrec.features.language import posting
+    >>> one_hot(posting.employment_type, "Full-time", "Contract").values
+    ('full-time', 'contract')
+    """
     want(text, "one_hot", Type.TEXT)
     if not 0 < len(values) <= MOST_VALUES or len(set(map(key_of, values))) < len(values):
         raise DeclarationError(f"one_hot of {text} has {len(values)} values", f"give 1 to {MOST_VALUES}, each once")
@@ -168,7 +196,14 @@ def one_hot(text: Expression, *values: str) -> OneHot:
 
 
 def cross(left: Expression, right: Expression, buckets: int = 16) -> Cross:
-    """A column for each of `buckets` values that the two texts together hash to; all 0 where either is missing."""
+    """A column for each of `buckets` values that the two texts together hash to; all 0 where either is missing.
+
+    Examples
+    --------
+    >>> from streamrec.features.language import posting, profile
+    >>> str(cross(posting.function, profile.function, buckets=32))
+    'cross(posting.function, profile.function, buckets=32)'
+    """
     want(left, "cross", Type.TEXT)
     want(right, "cross", Type.TEXT)
     if not 1 < buckets <= MOST_VALUES:

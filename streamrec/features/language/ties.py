@@ -231,7 +231,14 @@ interests, last_title = Words("interests"), Words("last_title")
 
 
 def share(field: Field) -> Share:
-    """Share, by weight, of the member's 20 recent jobs with the job's text in a field; missing where either is unknown."""
+    """Share, by weight, of the member's 20 recent jobs with the job's text in a field; missing where either is unknown.
+
+    Examples
+    --------
+    >>> from streamrec.features.language import posting
+    >>> str(share(posting.company))
+    'share(posting.company)'
+    """
     if str(field) not in {f"posting.{name}" for name in SHARED}:
         raise DeclarationError(f"share of {field}", f"use one of {', '.join(f'posting.{name}' for name in SHARED)}")
     return Share(field)
@@ -248,7 +255,14 @@ def rank(tie: Cooccurrence) -> Rank:
 
 
 def cosine(title: Field, words: Words | Field) -> Cosine:
-    """Cosine of a job's title and `interests`, `last_title` or ``profile.desired_titles``; missing where either is empty."""
+    """Cosine of a job's title and `interests`, `last_title` or ``profile.desired_titles``; missing where either is empty.
+
+    Examples
+    --------
+    >>> from streamrec.features.language import posting
+    >>> str(cosine(posting.title, interests))
+    'cosine(posting.title, interests)'
+    """
     want(title, "cosine", Type.TEXT)
     if str(title) != "posting.title" or str(words) not in ("interests", "last_title", "profile.desired_titles"):
         raise DeclarationError(
@@ -271,7 +285,13 @@ CONNECTIONS_DID: Final = {"viewed": Action.VIEW, "liked": Action.LIKE, "applied"
 
 
 def connections_that(did: str) -> ConnectionsThat:
-    """How many connections ``"viewed"`` the job or did more, ``"liked"`` or saved it or applied, or ``"applied"``, in 30 days."""
+    """How many connections ``"viewed"`` the job or did more, ``"liked"`` or saved it or applied, or ``"applied"``, in 30 days.
+
+    Examples
+    --------
+    >>> str(connections_that("applied"))
+    'connections_that(applied)'
+    """
     if did not in CONNECTIONS_DID:
         raise DeclarationError(f"connections_that({did!r})", f"use one of {', '.join(map(repr, CONNECTIONS_DID))}")
     return ConnectionsThat(did)
