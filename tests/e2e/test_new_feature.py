@@ -36,7 +36,7 @@ def edited(directory: Path) -> Path:
             "from streamrec.features.language import (\n",
             "from streamrec.features.language import (\n    last,\n    mean,\n",
         ),
-        ("_MEMBER: Final = (\n", f"_MEMBER: Final = (\n{feature}"),
+        ("_MEMBER: Final = (\n", f"_MEMBER: Final = (\n{feature.rstrip()},\n"),
     ):
         assert text.count(before) == 1
         text = text.replace(before, after)
