@@ -109,12 +109,11 @@ class Plan:
                 raise DeclarationError(
                     f"the model {wanted.model} asks for {name}, and nobody computes it", self._near(name), wanted.site
                 ) from None
-            if feature.name in found:
+            if feature.id in found:
                 raise DeclarationError(
-                    f"the model {wanted.model} asks for {found[feature.name].id} and for {feature.id}",
-                    "leave one of them out: their columns have one name", wanted.site,
-                )  # fmt: skip
-            found[feature.name] = feature
+                    f"the model {wanted.model} asks for {feature.id} twice", "leave one of them out", wanted.site
+                )
+            found[feature.id] = feature
         return tuple(found.values())
 
     def name_of(self, wanted: FeatureSet) -> str:

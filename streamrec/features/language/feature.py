@@ -137,16 +137,20 @@ class Feature:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Names of its columns in the matrix: its own, or one for each value of a category."""
+        """Names of its columns in the matrix: its own, or one for each value of a category.
+
+        By these a model knows what it has learned of what: those of a later version are other ones.
+        """
+        name = self.name if self.version == 1 else self.id
         match self.expression:
             case OneHot(values=values):
-                return tuple(f"{self.name}={value}" for value in values)
+                return tuple(f"{name}={value}" for value in values)
             case Cross(buckets=buckets):
-                return tuple(f"{self.name}#{number}" for number in range(buckets))
+                return tuple(f"{name}#{number}" for number in range(buckets))
             case Calculation(name="bucketise", parameters=edges):
-                return tuple(f"{self.name}#{number}" for number in range(len(edges) + 1))
+                return tuple(f"{name}#{number}" for number in range(len(edges) + 1))
             case _:
-                return (self.name,)
+                return (name,)
 
     @property
     def meaning(self) -> str:

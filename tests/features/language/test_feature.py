@@ -56,6 +56,7 @@ def test_what_it_is_about(expression: Expression, entity: str) -> None:
 
 def test_columns_of_categories() -> None:
     assert make().columns == ("pay",)
+    assert make(version=2).columns == ("pay@2",)  # what a model has learned of the first says nothing of it
     assert make(one_hot(posting.city, "Bonn", " X ")).columns == ("pay=bonn", "pay=x")
     assert make(cross(posting.city, profile.city, 2)).columns == ("pay#0", "pay#1")
     assert make(bucketise(posting.salary_min, 1, 2)).columns == ("pay#0", "pay#1", "pay#2")
