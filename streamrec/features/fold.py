@@ -12,7 +12,10 @@ Rules
 * *Bounds*: sets of jobs keep the `TOUCHED` that were written last; a job that fell out counts as not touched.
 """
 
+from functools import lru_cache
 from hashlib import blake2b
+from math import exp2
+from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
@@ -45,9 +48,10 @@ _ROOM: Final = NEIGHBOURS + NEIGHBOURS // 2  # a row is cut back to NEIGHBOURS o
 _GAP_HALF_LIFE_MS: Final = 3 * DAY_MS
 _RANK_WEIGHTS: Final = tuple(0.8**rank for rank in range(PARTNERS))
 _LEAST: Final = 1e-6  # a pair that weighs less is not worth a record
-_REBASE: Final = 100  # half-lives after which the weights of a row are written as of a newer time: 2^1024 overflows
+# After this the weights of a row are written as of a newer time, since 2^1024 overflows.
+_FARTHEST_MS: Final = 100 * NEIGHBOUR_HALF_LIFE_MS
 _ID_BYTES: Final = 8
-_POSITIVE: Final = (Action.VIEW, Action.LIKE, Action.SAVE, Action.APPLY)
+_DISMISS: Final = int(Action.DISMISS)
 
 
 class Effect(msgspec.Struct, frozen=True):
@@ -94,6 +98,7 @@ def remember(state: MemberState, event_id: str) -> None:
     state.seen = (state.seen + _mark(event_id))[-SEEN * _ID_BYTES :]
 
 
+@lru_cache(maxsize=1)  # an event is looked for, and then remembered
 def _mark(event_id: str) -> bytes:
     return blake2b(event_id.encode(), digest_size=_ID_BYTES).digest()
 
@@ -132,7 +137,8 @@ def _erase(state: MemberState) -> None:
 def _touch_time(state: MemberState | JobState, at: int) -> None:
     if at < state.first_at or not state.first_at:
         state.first_at = at
-    state.last_at = max(state.last_at, at)
+    if at > state.last_at:
+        state.last_at = at
 
 
 def _put(jobs: dict[str, int], key: str, at: int) -> None:
@@ -142,18 +148,10 @@ def _put(jobs: dict[str, int], key: str, at: int) -> None:
         del jobs[next(iter(jobs))]
 
 
-def _set_of(state: MemberState, action: Action) -> dict[str, int]:
-    match action:
-        case Action.VIEW:
-            return state.viewed
-        case Action.LIKE:
-            return state.liked
-        case Action.SAVE:
-            return state.saved
-        case Action.APPLY:
-            return state.applied
-        case Action.DISMISS:
-            return state.dismissed
+_SET_OF: Final = {
+    Action.VIEW: attrgetter("viewed"), Action.LIKE: attrgetter("liked"), Action.SAVE: attrgetter("saved"),
+    Action.APPLY: attrgetter("applied"), Action.DISMISS: attrgetter("dismissed"),
+}  # fmt: skip
 
 
 def _strongest(state: MemberState, job_id: str) -> Action:
@@ -170,7 +168,7 @@ def _fold_action(state: MemberState, event: JobEvent, plan: Plan) -> list[Effect
     action, job_id, at = ACTION_OF[type(event)], event.job_id, event.occurred_at
     said = plan.travels(event, state.profile)
     _touch_time(state, at)
-    jobs = _set_of(state, action)
+    jobs: dict[str, int] = _SET_OF[action](state)
     if (isinstance(event, JobSave) and not event.saved) or (isinstance(event, JobLike) and not event.liked):
         since = jobs.pop(job_id, None)
         if since is None:
@@ -184,13 +182,14 @@ def _fold_action(state: MemberState, event: JobEvent, plan: Plan) -> list[Effect
         _note(state, job_id)
         return [Effect(job_id, action, 1, False, (), at, said)]
     place = _place(state, job_id)
-    first = place < 0 and not any(job_id in _set_of(state, kind) for kind in _POSITIVE)
+    first = place < 0 and not (
+        job_id in state.viewed or job_id in state.liked or job_id in state.saved or job_id in state.applied
+    )
     _put(jobs, job_id, at)
     pairs = _pairs(state, job_id, at) if first else ()
     _enter(state, place, job_id, at)
-    effects = [Effect(job_id, action, 1, first, pairs, at, said)]
-    effects.extend([Effect(other, None, 1, False, ((job_id, weight),), at) for other, weight in pairs])
-    return effects
+    own = Effect(job_id, action, 1, first, pairs, at, said)
+    return [own, *[Effect(other, None, 1, False, ((job_id, weight),), at) for other, weight in pairs]]
 
 
 def _place(state: MemberState, job_id: str) -> int:
@@ -233,15 +232,20 @@ def _pairs(state: MemberState, job_id: str, at: int) -> tuple[tuple[str, float],
     In order of time these are the jobs touched before. A late event is tied to those touched after it, too: they
     would have been tied to it, had it come in time.
     """
-    recent = [touch for touch in state.recent if touch.action != Action.DISMISS]
+    recent = [touch for touch in state.recent if touch.action != _DISMISS]
     rank = _rank(recent, job_id, at)
-    pairs = []
-    for others in (recent[rank : rank + PARTNERS], recent[max(0, rank - PARTNERS) : rank][::-1]):
-        for touch, by_rank in zip(others, _RANK_WEIGHTS, strict=False):
-            weight = by_rank * fade(abs(at - touch.at), _GAP_HALF_LIFE_MS)
-            if weight >= _LEAST:
-                pairs.append((touch.job_id, weight))
+    pairs: list[tuple[str, float]] = []
+    _tie(pairs, recent[rank : rank + PARTNERS], at)
+    if rank:
+        _tie(pairs, recent[max(0, rank - PARTNERS) : rank][::-1], at)
     return tuple(pairs)
+
+
+def _tie(pairs: list[tuple[str, float]], others: list[Recent], at: int) -> None:
+    for touch, by_rank in zip(others, _RANK_WEIGHTS, strict=False):
+        weight = by_rank * exp2(-abs(at - touch.at) / _GAP_HALF_LIFE_MS)
+        if weight >= _LEAST:
+            pairs.append((touch.job_id, weight))
 
 
 def fold_posting(state: JobState, posting: JobPosting | Tombstone) -> None:
@@ -269,14 +273,14 @@ def fold_neighbours(row: Neighbours, entry: ActivityEntry | Effect) -> None:
     """
     if not entry.neighbours:
         return
-    if not row.weights:
-        row.at = entry.occurred_at
-    elif entry.occurred_at - row.at > _REBASE * NEIGHBOUR_HALF_LIFE_MS:
-        scale = fade(entry.occurred_at - row.at, NEIGHBOUR_HALF_LIFE_MS)
-        row.weights = {job_id: weight * scale for job_id, weight in row.weights.items()}
-        row.at = entry.occurred_at
-    scale = fade(row.at - entry.occurred_at, NEIGHBOUR_HALF_LIFE_MS)
-    weights = row.weights
+    weights, at = row.weights, entry.occurred_at
+    if not weights:
+        row.at = at
+    elif at - row.at > _FARTHEST_MS:
+        scale = fade(at - row.at, NEIGHBOUR_HALF_LIFE_MS)
+        weights = row.weights = {job_id: weight * scale for job_id, weight in weights.items()}
+        row.at = at
+    scale = exp2((at - row.at) / NEIGHBOUR_HALF_LIFE_MS)
     for job_id, weight in entry.neighbours:
         weights[job_id] = weights.get(job_id, 0.0) + weight * scale
     if len(weights) > _ROOM:

@@ -7,14 +7,17 @@ of a job needs, and no others. *Steps*: every distinct expression once, inputs f
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, fields, replace
 from hashlib import blake2b
+from time import perf_counter
 from typing import Any, Final
 
 import msgspec
 
 from streamrec.events import Connection, JobEvent, MemberProfile
 from streamrec.features.cells.base import Cell, Kept
+from streamrec.features.cells.decay import DecayedCount, fold_counts
 from streamrec.features.cells.keyed import Keyed
 from streamrec.features.language.aggregates import Aggregate
 from streamrec.features.language.calculation import first_of
@@ -223,19 +226,34 @@ class Plan:
         return found
 
     def _compile(self) -> None:
+        self._member_feeds = {record: together(self._fed("member", record)) for record in (*ACTION_OF, Connection)}
+        self._job_feeds = {int(action): together(self._fed("job", record)) for record, action in ACTION_OF.items()}
         states = self.states.values()
-        self._member_feeds: dict[type, tuple[Feed, ...]] = {
-            record: tuple(_feed(each) for each in states
-                          if each.aggregate.by.place == "member" and record in each.aggregate.stream.records)
-            for record in (*ACTION_OF, Connection)
-        }  # fmt: skip
-        self._job_feeds: dict[int, tuple[Feed, ...]] = {
-            action: tuple(_feed(each) for each in states
-                          if each.aggregate.by.place == "job" and record in each.aggregate.stream.records)
+        self._member_names = {record: _needs(states, "member", record).event for record in (*ACTION_OF, Connection)}
+        self._travels = {record: _needs(states, "job", record) or None for record in ACTION_OF}
+
+    def _fed(self, place: str, record: type) -> list[State]:
+        """The cells of a member or a job that a kind of event goes into."""
+        return [
+            each for each in self.states.values()
+            if each.aggregate.by.place == place and record in each.aggregate.stream.records
+        ]  # fmt: skip
+
+    def __reduce__(self) -> tuple[type["Plan"], tuple[tuple[Feature, ...], tuple[FeatureSet, ...]]]:
+        """A plan travels to another process as what was declared."""
+        return Plan, (tuple(self._declared.values()), self.sets)
+
+    def watched(self, note: Callable[[str, float], None]) -> "Plan":
+        """The same plan, which tells after each fold into a cell its key and how long it took (s): for measurements."""
+        made = copy(self)
+        made._member_feeds = {
+            record: tuple(_watched(each, note) for each in self._fed("member", record)) for record in self._member_feeds
+        }
+        made._job_feeds = {
+            int(action): tuple(_watched(each, note) for each in self._fed("job", record))
             for record, action in ACTION_OF.items()
-        }  # fmt: skip
-        self._member_names = {record: _needs(states, "member", record) for record in (*ACTION_OF, Connection)}
-        self._travels = {record: _needs(states, "job", record) for record in ACTION_OF}
+        }
+        return made
 
     def fold_member(self, cells: Cells, event: JobEvent | Connection, at: int, sign: int = 1) -> None:
         """Fold what a member did into its cells, in place.
@@ -250,15 +268,15 @@ class Plan:
             -1 where an earlier save or like is taken back.
         """
         kind = type(event)
-        needs = self._member_names[kind]
-        said = {name: getattr(event, name) for name in needs.event} if needs.event else _NOTHING
+        names = self._member_names[kind]
+        said = {name: getattr(event, name) for name in names} if names else _NOTHING
         for feed in self._member_feeds[kind]:
             feed(cells, said, at, sign)
 
     def travels(self, event: JobEvent, profile: MemberProfile | None) -> dict[str, Any] | None:
         """What the owner of the job needs of an event and of its member's profile; None for nothing."""
         needs = self._travels[type(event)]
-        if not needs:
+        if needs is None:
             return None
         found = {name: value for name in needs.event if (value := getattr(event, name)) is not None}
         if "member_id" in found:  # the owners of jobs need not know who it was
@@ -302,6 +320,25 @@ def _needs(states: Iterable[State], place: str, record: type) -> _Needs:
     return _Needs(tuple(event), tuple(profile))
 
 
+def together(states: Sequence[State]) -> tuple[Feed, ...]:
+    """The feeds of cells: decayed counts, of which there are many, by one of them all."""
+    counts = [each for each in states if isinstance(each.keeps, DecayedCount) and _is_plain(each)]
+    rest = tuple(_feed(each) for each in states if each not in counts)
+    if not counts:
+        return rest
+    pairs = tuple((each.key, each.aggregate.window.span_ms) for each in counts)
+
+    def count(cells: Cells, said: Mapping[str, Any], at: int, sign: int) -> None:  # noqa: ARG001  (a `Feed`)
+        fold_counts(cells, pairs, at, sign)
+
+    return (count, *rest)
+
+
+def _is_plain(state: State) -> bool:
+    aggregate = state.aggregate
+    return not (aggregate.stream.conditions or aggregate.by.keyed or aggregate.value or state.ttl_ms)
+
+
 def _feed(state: State) -> Feed:
     """The pure function that takes an event into one cell."""
     aggregate, key, ttl = state.aggregate, state.key, state.ttl_ms
@@ -310,7 +347,7 @@ def _feed(state: State) -> Feed:
     conditions, value = aggregate.stream.conditions, aggregate.value
     keys = tuple("job_id" if part == "job" else part.removeprefix("event.") for part in aggregate.by.keyed)
 
-    if not (conditions or keys or value or ttl):
+    if _is_plain(state):
 
         def plain(cells: Cells, said: Mapping[str, Any], at: int, sign: int) -> None:
             kept = cells.get(key)
@@ -361,6 +398,17 @@ def joined(name: str, text: str) -> str:
 
 def _meets(conditions: Sequence[Condition], said: Mapping[str, Any]) -> bool:
     return all(condition.holds(said.get(condition.field)) for condition in conditions)
+
+
+def _watched(state: State, note: Callable[[str, float], None]) -> Feed:
+    feed, key = _feed(state), state.key
+
+    def watched(cells: Cells, said: Mapping[str, Any], at: int, sign: int) -> None:
+        began = perf_counter()
+        feed(cells, said, at, sign)
+        note(key, perf_counter() - began)
+
+    return watched
 
 
 def _is(one: object, other: object) -> bool:

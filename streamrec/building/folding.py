@@ -1,0 +1,333 @@
+"""A log folded by several processes, in the order of the log: see `features.replay` for why the result is one.
+
+One process reads. It cuts the log into chunks of consecutive records and gives each worker its members' records of a chunk,
+together with the effects that all workers made for its jobs of the chunk before: the stage of jobs is one chunk behind that of
+members. Workers answer with their effects, packed by the worker that owns the job; these pass through the reader unread.
+So a worker waits for the slowest of each chunk, nothing has to be ordered again but effects of one chunk, and at most two
+chunks are in memory.
+"""
+
+import multiprocessing
+import signal
+import time
+from collections.abc import Iterable, Iterator
+from heapq import merge
+from multiprocessing.connection import Connection as Pipe
+from multiprocessing.process import BaseProcess
+from operator import itemgetter
+from types import TracebackType
+from typing import Final, Self
+from zlib import crc32
+
+import msgspec
+
+from streamrec.events import Connection, JobPosting, Tombstone
+from streamrec.features.plan import Plan
+from streamrec.features.replay import DUPLICATE, Act, Effect, Jobs, MemberRecord, Members, Networks, act_of
+from streamrec.features.state import pack
+
+CHUNK: Final = 5_000  # records
+_WATCHED: Final = 16  # of so many chunks one is folded with the clock in hand
+_WAIT_S: Final = 3.0
+
+Numbered = tuple[int, MemberRecord]
+Parcel = list[tuple[int, Effect | JobPosting | Tombstone]]
+Packed = dict[str, bytes]
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(list[tuple[int, Effect]]).decode
+
+
+class Told(msgspec.Struct):
+    """What a worker says of a chunk: effects by destination, what connections are to know, duplicates."""
+
+    parcels: list[bytes]
+    acts: list[Act]
+    duplicates: list[int]
+
+
+class Cost(msgspec.Struct):
+    """How often something was timed, and how long it took in all (s)."""
+
+    count: int = 0
+    seconds: float = 0.0
+
+    def add(self, seconds: float, count: int = 1) -> None:
+        self.count += count
+        self.seconds += seconds
+
+
+class Folded(msgspec.Struct):
+    """All states, packed, by id; and what it took. `seconds` are those of folding alone, of all processes."""
+
+    members: Packed = {}
+    jobs: Packed = {}
+    neighbours: Packed = {}
+    networks: Packed = {}
+    events: int = 0
+    duplicates: int = 0
+    late: int = 0
+    seconds: float = 0.0
+    cells: dict[str, Cost] = {}
+
+    def add(self, other: "Folded") -> None:
+        """Take in what another part has folded."""
+        for mine, theirs in (
+            (self.members, other.members), (self.jobs, other.jobs), (self.neighbours, other.neighbours),
+        ):  # fmt: skip
+            mine.update(theirs)
+        self.events += other.events
+        self.duplicates += other.duplicates
+        self.late += other.late
+        self.seconds += other.seconds
+        for key, cost in other.cells.items():
+            self.cells.setdefault(key, Cost()).add(cost.seconds, cost.count)
+
+
+def owner_of(key: str, workers: int) -> int:
+    """Which of the workers has the key."""
+    return crc32(key.encode()) % workers
+
+
+class Part:
+    """The members and jobs of one worker."""
+
+    def __init__(self, plan: Plan, workers: int) -> None:
+        self._workers, self._chunks = workers, 0
+        self._members, self._jobs = Members(plan), Jobs(plan)
+        self._owners: dict[str, int] = {}
+        self._cells: dict[str, Cost] = {}
+        self._plans = (plan, plan.watched(self._note))
+        self._seconds = 0.0
+
+    def take(self, records: Iterable[Numbered], *, acting: bool) -> Told:
+        """The stage of members, of one chunk. `acting`: whether there are connections, who are told."""
+        began = time.perf_counter()
+        self._watch()
+        parcels: list[list[tuple[int, Effect]]] = [[] for _ in range(self._workers)]
+        acts: list[Act] = []
+        duplicates: list[int] = []
+        owners, workers = self._owners, self._workers
+        for number, record in records:
+            effects = self._members.take(record)
+            if effects is DUPLICATE:
+                duplicates.append(number)
+                continue
+            for effect in effects:
+                owner = owners.get(effect.job_id)
+                if owner is None:
+                    owner = owners[effect.job_id] = owner_of(effect.job_id, workers)
+                parcels[owner].append((number, effect))
+            if acting and (act := act_of(number, effects)) is not None:
+                acts.append(act)
+        told = Told([_encode(parcel) for parcel in parcels], acts, duplicates)
+        self._seconds += time.perf_counter() - began
+        return told
+
+    def count(self, parcels: Iterable[bytes], postings: list[tuple[int, JobPosting | Tombstone]]) -> None:
+        """The stage of jobs, of one chunk: effects of one record are in order within a parcel, since a job has one owner."""
+        began = time.perf_counter()
+        streams: list[Parcel] = [*map(_decode, parcels), postings]  # type: ignore[list-item]
+        for _, each in merge(*filter(None, streams), key=itemgetter(0)):
+            if isinstance(each, Effect):
+                self._jobs.take(each)
+            else:
+                self._jobs.post(each)
+        self._seconds += time.perf_counter() - began
+
+    def both(self, records: Iterable[tuple[int, MemberRecord | JobPosting]], *, acting: bool) -> Told:
+        """Both stages at once, where all keys are here."""
+        began = time.perf_counter()
+        self._watch()
+        take, count = self._members.take, self._jobs.take
+        told = Told([], [], [])
+        for number, record in records:
+            if isinstance(record, JobPosting):
+                self._jobs.post(record)
+                continue
+            effects = take(record)
+            for effect in effects:
+                count(effect)
+            if effects is DUPLICATE:
+                told.duplicates.append(number)
+            elif acting and (act := act_of(number, effects)) is not None:
+                told.acts.append(act)
+        self._seconds += time.perf_counter() - began
+        return told
+
+    def finish(self) -> Folded:
+        """All that has come of it."""
+        members, jobs = self._members, self._jobs
+        return Folded(
+            members={key: pack(state) for key, state in members.states.items()},
+            jobs={key: pack(state) for key, state in jobs.states.items()},
+            neighbours={key: pack(row) for key, row in jobs.rows.items()},
+            events=members.events, duplicates=members.duplicates, late=members.late, seconds=self._seconds,
+            cells=self._cells,
+        )  # fmt: skip
+
+    def _watch(self) -> None:
+        plan = self._plans[self._chunks % _WATCHED == 1]
+        self._members.plan = self._jobs.plan = plan
+        self._chunks += 1
+
+    def _note(self, key: str, seconds: float) -> None:
+        self._cells.setdefault(key, Cost()).add(seconds)
+
+
+class Fold:
+    """Folds a log by `workers` processes; with one, in this process.
+
+    Use it in ``with``: it ends its processes. Afterwards `finish` gives what came of it.
+
+    Parameters
+    ----------
+    plan
+        What is computed.
+    workers
+        Processes, besides this one, which reads.
+    """
+
+    def __init__(self, plan: Plan, workers: int = 1) -> None:
+        self._workers = workers
+        self._networks = Networks()
+        self._chunk: list[tuple[int, MemberRecord | JobPosting]] = []
+        self._number = 0
+        self._acting = False
+        self._part = Part(plan, 1) if workers == 1 else None
+        self._pipes: list[Pipe] = []
+        self._processes: list[BaseProcess] = []
+        self._parcels: list[list[bytes]] = [[] for _ in range(workers)]  # by destination, of the chunk before
+        self._postings: list[list[tuple[int, JobPosting]]] = [[] for _ in range(workers)]
+        self._under_way: list[tuple[int, MemberRecord | JobPosting]] | None = None
+        if self._part is None:
+            self._start(plan)
+
+    def take(self, record: MemberRecord | JobPosting) -> None:
+        """Fold the next record of the log."""
+        self._chunk.append((self._number, record))
+        self._number += 1
+        if len(self._chunk) >= CHUNK:
+            self._send()
+
+    def finish(self) -> Folded:
+        """Fold what is left; all states and what it took. Raises ChildProcessError where a worker has died."""
+        self._send()
+        if self._part is not None:
+            found = self._part.finish()
+        else:
+            self._send()  # the stage of jobs of the last chunk
+            self._collect()
+            found = Folded()
+            for pipe in self._pipes:
+                self._put(pipe, None)
+            for pipe in self._pipes:
+                part = self._get(pipe)
+                assert isinstance(part, Folded)
+                found.add(part)
+        found.networks = {
+            key: pack(network)
+            for key, network in self._networks.states.items()
+            if network.edges or network.more or network.parted
+        }
+        return found
+
+    def _send(self) -> None:
+        chunk, self._chunk = self._chunk, []
+        self._acting = self._acting or any(isinstance(record, Connection) for _, record in chunk)
+        if self._part is not None:
+            self._tell(chunk, self._part.both(chunk, acting=self._acting))
+            return
+        shares: list[list[Numbered]] = [[] for _ in range(self._workers)]
+        postings: list[list[tuple[int, JobPosting]]] = [[] for _ in range(self._workers)]
+        for number, record in chunk:
+            if isinstance(record, JobPosting):
+                postings[owner_of(record.job_id, self._workers)].append((number, record))
+            else:
+                key = record.key if isinstance(record, Tombstone) else record.member_id
+                shares[owner_of(key, self._workers)].append((number, record))
+        self._collect()  # the chunk before has been folded while this one was read
+        for place, pipe in enumerate(self._pipes):
+            self._put(pipe, (shares[place], self._acting, self._parcels[place], self._postings[place]))
+        self._postings, self._under_way = postings, chunk
+
+    def _collect(self) -> None:
+        if self._under_way is None:
+            return
+        answers = [self._get(pipe) for pipe in self._pipes]
+        self._parcels = [[told.parcels[place] for told in answers] for place in range(self._workers)]  # type: ignore[union-attr]
+        acts = [act for told in answers for act in told.acts]  # type: ignore[union-attr]
+        duplicates = [number for told in answers for number in told.duplicates]  # type: ignore[union-attr]
+        self._tell(self._under_way, Told([], acts, duplicates))
+        self._under_way = None
+
+    def _tell(self, chunk: Iterable[tuple[int, MemberRecord | JobPosting]], told: Told) -> None:
+        if not self._acting:
+            for _, record in chunk:
+                if not isinstance(record, JobPosting):
+                    self._networks.note(record)
+            return
+        acts, duplicates = {act.number: act for act in told.acts}, frozenset(told.duplicates)
+        for number, record in chunk:
+            if number not in duplicates and not isinstance(record, JobPosting):
+                self._networks.take(record, acts.get(number))
+
+    # Processes.
+
+    def _start(self, plan: Plan) -> None:
+        context = multiprocessing.get_context("spawn")
+        for number in range(self._workers):
+            ours, theirs = context.Pipe()
+            process = context.Process(target=_work, args=(theirs, plan, self._workers), name=f"fold-{number}", daemon=True)
+            process.start()
+            theirs.close()
+            self._pipes.append(ours)
+            self._processes.append(process)
+
+    def _put(self, pipe: Pipe, what: object) -> None:
+        try:
+            pipe.send(what)
+        except (BrokenPipeError, ConnectionResetError) as error:
+            raise ChildProcessError("a worker has died: less memory is needed with fewer --workers") from error
+
+    def _get(self, pipe: Pipe) -> Told | Folded:
+        try:
+            found: Told | Folded = pipe.recv()
+        except (EOFError, ConnectionResetError) as error:
+            raise ChildProcessError("a worker has died: less memory is needed with fewer --workers") from error
+        return found
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for pipe in self._pipes:
+            pipe.close()
+        for process in self._processes:
+            process.join(0 if kind else _WAIT_S)
+            if process.is_alive():
+                process.terminate()
+                process.join()
+
+
+def _work(pipe: Pipe, plan: Plan, workers: int) -> None:
+    """A worker: it ends with the reader, which alone listens to Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    part = Part(plan, workers)
+    for message in _messages(pipe):
+        if message is None:
+            pipe.send(part.finish())
+            return
+        records, acting, parcels, postings = message
+        part.count(parcels, postings)
+        pipe.send(part.take(records, acting=acting))
+
+
+def _messages(pipe: Pipe) -> Iterator[tuple[list[Numbered], bool, list[bytes], list[tuple[int, JobPosting | Tombstone]]] | None]:
+    while True:
+        try:
+            yield pipe.recv()
+        except (EOFError, ConnectionResetError):
+            return
