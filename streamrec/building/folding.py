@@ -29,13 +29,14 @@ from streamrec.features.state import pack
 CHUNK: Final = 5_000  # records
 _WATCHED: Final = 16  # of so many chunks one is folded with the clock in hand
 _WAIT_S: Final = 3.0
+_OWN: Final = 2  # parts of what a parcel says of a job's own event; ties have more
 
 Numbered = tuple[int, MemberRecord]
-Parcel = list[tuple[int, Effect | JobPosting | Tombstone]]
+Ties = list[tuple[int, str, int, list[tuple[str, float]]]]  # number, job, time, jobs that gain it as a neighbour
 Packed = dict[str, bytes]
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(list[tuple[int, Effect]]).decode
+_decode = msgspec.msgpack.Decoder(tuple[list[tuple[int, Effect]], Ties]).decode
 
 
 class Told(msgspec.Struct):
@@ -102,57 +103,76 @@ class Part:
 
     def take(self, records: Iterable[Numbered], *, acting: bool) -> Told:
         """The stage of members, of one chunk. `acting`: whether there are connections, who are told."""
-        began = time.perf_counter()
+        began = time.process_time()
         self._watch()
-        parcels: list[list[tuple[int, Effect]]] = [[] for _ in range(self._workers)]
+        parcels: list[tuple[list[tuple[int, Effect]], Ties]] = [([], []) for _ in range(self._workers)]
         acts: list[Act] = []
         duplicates: list[int] = []
         owners, workers = self._owners, self._workers
         for number, record in records:
-            effects = self._members.take(record)
-            if effects is DUPLICATE:
+            effect = self._members.take(record)
+            if effect is None:
+                continue
+            if effect is DUPLICATE:
                 duplicates.append(number)
                 continue
-            for effect in effects:
-                owner = owners.get(effect.job_id)
-                if owner is None:
-                    owner = owners[effect.job_id] = owner_of(effect.job_id, workers)
-                parcels[owner].append((number, effect))
-            if acting and (act := act_of(number, effects)) is not None:
+            parcels[self._owner(effect.job_id)][0].append((number, effect))
+            if effect.neighbours:
+                shares: list[list[tuple[str, float]]] = [[] for _ in range(workers)]
+                for tie in effect.neighbours:
+                    owner = owners.get(tie[0])
+                    shares[self._owner(tie[0]) if owner is None else owner].append(tie)
+                for (_, ties), share in zip(parcels, shares, strict=True):
+                    if share:
+                        ties.append((number, effect.job_id, effect.occurred_at, share))
+            if acting and (act := act_of(number, effect)) is not None:
                 acts.append(act)
         told = Told([_encode(parcel) for parcel in parcels], acts, duplicates)
-        self._seconds += time.perf_counter() - began
+        self._seconds += time.process_time() - began
         return told
 
+    def _owner(self, job_id: str) -> int:
+        owner = self._owners.get(job_id)
+        if owner is None:
+            owner = self._owners[job_id] = owner_of(job_id, self._workers)
+        return owner
+
     def count(self, parcels: Iterable[bytes], postings: list[tuple[int, JobPosting | Tombstone]]) -> None:
-        """The stage of jobs, of one chunk: effects of one record are in order within a parcel, since a job has one owner."""
-        began = time.perf_counter()
-        streams: list[Parcel] = [*map(_decode, parcels), postings]  # type: ignore[list-item]
-        for _, each in merge(*filter(None, streams), key=itemgetter(0)):
-            if isinstance(each, Effect):
-                self._jobs.take(each)
+        """The stage of jobs, of one chunk. What one record means for one job is one effect: so numbers tell the order."""
+        began = time.process_time()
+        jobs, whole = self._jobs, [_decode(parcel) for parcel in parcels]
+        streams = [*(effects for effects, _ in whole), *(ties for _, ties in whole)]
+        for each in merge(*filter(None, streams), key=itemgetter(0)):  # type: ignore[call-overload]
+            if len(each) == _OWN:
+                jobs.take(each[1])
             else:
-                self._jobs.post(each)
-        self._seconds += time.perf_counter() - began
+                jobs.tie(each[1], each[3], each[2])
+        for _, posting in postings:
+            jobs.post(posting)
+        self._seconds += time.process_time() - began
 
     def both(self, records: Iterable[tuple[int, MemberRecord | JobPosting]], *, acting: bool) -> Told:
         """Both stages at once, where all keys are here."""
-        began = time.perf_counter()
+        began = time.process_time()
         self._watch()
-        take, count = self._members.take, self._jobs.take
+        take, jobs = self._members.take, self._jobs
         told = Told([], [], [])
         for number, record in records:
             if isinstance(record, JobPosting):
-                self._jobs.post(record)
+                jobs.post(record)
                 continue
-            effects = take(record)
-            for effect in effects:
-                count(effect)
-            if effects is DUPLICATE:
+            effect = take(record)
+            if effect is None:
+                continue
+            if effect is DUPLICATE:
                 told.duplicates.append(number)
-            elif acting and (act := act_of(number, effects)) is not None:
+                continue
+            jobs.take(effect)
+            if effect.neighbours:
+                jobs.tie(effect.job_id, effect.neighbours, effect.occurred_at)
+            if acting and (act := act_of(number, effect)) is not None:
                 told.acts.append(act)
-        self._seconds += time.perf_counter() - began
+        self._seconds += time.process_time() - began
         return told
 
     def finish(self) -> Folded:

@@ -51,10 +51,11 @@ _LEAST: Final = 1e-6  # a pair that weighs less is not worth a record
 # After this the weights of a row are written as of a newer time, since 2^1024 overflows.
 _FARTHEST_MS: Final = 100 * NEIGHBOUR_HALF_LIFE_MS
 _ID_BYTES: Final = 8
+_ID_OF: Final = attrgetter("job_id")
 _DISMISS: Final = int(Action.DISMISS)
 
 
-class Effect(msgspec.Struct, frozen=True):
+class Effect(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What one event means for one job; it becomes an `ActivityEntry`.
 
     Attributes
@@ -115,6 +116,22 @@ def fold_member(
     list of Effect
         What the record means for jobs: first the event's own job, then the jobs that gain it as a neighbour.
     """
+    own = fold_event(state, event, plan)
+    if own is None:
+        return []
+    return [own, *mirrored(own)] if own.neighbours else [own]
+
+
+def mirrored(own: Effect) -> list[Effect]:
+    """What an event's own effect means for the other jobs: those that it ties to its own gain it as a neighbour, too."""
+    tied, at = own.job_id, own.occurred_at
+    return [Effect(other, None, 1, False, ((tied, weight),), at) for other, weight in own.neighbours]
+
+
+def fold_event(
+    state: MemberState, event: JobEvent | Connection | MemberProfile | Tombstone, plan: Plan = PLAN
+) -> Effect | None:
+    """As `fold_member`; what the record means for its own job, of which the rest follows: see `mirrored`."""
     state.version += 1
     if isinstance(event, JobEvent):
         return _fold_action(state, event, plan)
@@ -125,7 +142,7 @@ def fold_member(
         _touch_time(state, event.occurred_at)  # whom it connects is kept apart: see `features.network`
     else:
         _erase(state)
-    return []
+    return None
 
 
 def _erase(state: MemberState) -> None:
@@ -164,7 +181,7 @@ def _strongest(state: MemberState, job_id: str) -> Action:
     return Action.LIKE if job_id in state.liked else Action.VIEW
 
 
-def _fold_action(state: MemberState, event: JobEvent, plan: Plan) -> list[Effect]:
+def _fold_action(state: MemberState, event: JobEvent, plan: Plan) -> Effect | None:
     action, job_id, at = ACTION_OF[type(event)], event.job_id, event.occurred_at
     said = plan.travels(event, state.profile)
     _touch_time(state, at)
@@ -172,15 +189,15 @@ def _fold_action(state: MemberState, event: JobEvent, plan: Plan) -> list[Effect
     if (isinstance(event, JobSave) and not event.saved) or (isinstance(event, JobLike) and not event.liked):
         since = jobs.pop(job_id, None)
         if since is None:
-            return []
+            return None
         plan.fold_member(state.cells, event, since, -1)
         _note(state, job_id)
-        return [Effect(job_id, action, -1, False, (), since, said)]
+        return Effect(job_id, action, -1, False, (), since, said)
     plan.fold_member(state.cells, event, at)
     if action is Action.DISMISS:
         _put(jobs, job_id, at)
         _note(state, job_id)
-        return [Effect(job_id, action, 1, False, (), at, said)]
+        return Effect(job_id, action, 1, False, (), at, said)
     place = _place(state, job_id)
     first = place < 0 and not (
         job_id in state.viewed or job_id in state.liked or job_id in state.saved or job_id in state.applied
@@ -188,15 +205,12 @@ def _fold_action(state: MemberState, event: JobEvent, plan: Plan) -> list[Effect
     _put(jobs, job_id, at)
     pairs = _pairs(state, job_id, at) if first else ()
     _enter(state, place, job_id, at)
-    own = Effect(job_id, action, 1, first, pairs, at, said)
-    return [own, *[Effect(other, None, 1, False, ((job_id, weight),), at) for other, weight in pairs]]
+    return Effect(job_id, action, 1, first, pairs, at, said)
 
 
 def _place(state: MemberState, job_id: str) -> int:
-    for place, touch in enumerate(state.recent):
-        if touch.job_id == job_id:
-            return place
-    return -1
+    ids = list(map(_ID_OF, state.recent))
+    return ids.index(job_id) if job_id in ids else -1
 
 
 def _note(state: MemberState, job_id: str) -> None:
@@ -232,7 +246,9 @@ def _pairs(state: MemberState, job_id: str, at: int) -> tuple[tuple[str, float],
     In order of time these are the jobs touched before. A late event is tied to those touched after it, too: they
     would have been tied to it, had it come in time.
     """
-    recent = [touch for touch in state.recent if touch.action != _DISMISS]
+    recent = state.recent
+    if state.dismissed:
+        recent = [touch for touch in recent if touch.action != _DISMISS]
     rank = _rank(recent, job_id, at)
     pairs: list[tuple[str, float]] = []
     _tie(pairs, recent[rank : rank + PARTNERS], at)
@@ -273,16 +289,36 @@ def fold_neighbours(row: Neighbours, entry: ActivityEntry | Effect) -> None:
     """
     if not entry.neighbours:
         return
-    weights, at = row.weights, entry.occurred_at
-    if not weights:
-        row.at = at
-    elif at - row.at > _FARTHEST_MS:
-        scale = fade(at - row.at, NEIGHBOUR_HALF_LIFE_MS)
-        weights = row.weights = {job_id: weight * scale for job_id, weight in weights.items()}
-        row.at = at
-    scale = exp2((at - row.at) / NEIGHBOUR_HALF_LIFE_MS)
+    weights, scale = _raised(row, entry.occurred_at)
     for job_id, weight in entry.neighbours:
         weights[job_id] = weights.get(job_id, 0.0) + weight * scale
     if len(weights) > _ROOM:
-        best = sorted(weights.items(), key=lambda tie: (-tie[1], tie[0]))[:NEIGHBOURS]
-        row.weights = dict(best)
+        _cut(row)
+
+
+def fold_tie(row: Neighbours, job_id: str, weight: float, at: int) -> None:
+    """`fold_neighbours` of one tie, as of the time `at` (ms): of what `mirrored` gives there are many."""
+    weights, scale = _raised(row, at)
+    weights[job_id] = weights.get(job_id, 0.0) + weight * scale
+    if len(weights) > _ROOM:
+        _cut(row)
+
+
+def _raised(row: Neighbours, at: int) -> tuple[dict[str, float], float]:
+    """The weights of a row, and how many times as much a tie of the time `at` weighs there."""
+    weights, since = row.weights, row.at
+    if not weights:
+        row.at = at
+        return weights, 1.0
+    if at - since > _FARTHEST_MS:
+        scale = fade(at - since, NEIGHBOUR_HALF_LIFE_MS)
+        weights = row.weights = {job_id: weight * scale for job_id, weight in weights.items()}
+        row.at = at
+        return weights, 1.0
+    return weights, exp2((at - since) / NEIGHBOUR_HALF_LIFE_MS)
+
+
+def _cut(row: Neighbours) -> None:
+    weights = row.weights
+    best = sorted(sorted(weights), key=weights.__getitem__, reverse=True)[:NEIGHBOURS]  # equal ones by id
+    row.weights = {job_id: weights[job_id] for job_id in best}

@@ -21,6 +21,7 @@ time, at its place among the last ones. It is left out where the window has forg
 window, beyond the `k` of the last, and by more than the time to live before the newest event of an aggregate that has one.
 """
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
@@ -38,8 +39,9 @@ from streamrec.events import (
 from streamrec.features.fold import (
     Effect,
     fold_entry,
-    fold_member,
+    fold_event,
     fold_neighbours,
+    fold_tie,
     fold_posting,
     is_duplicate,
     remember,
@@ -50,11 +52,11 @@ from streamrec.features.plan import Plan
 from streamrec.features.state import JobState, MemberState, Neighbours, Network
 
 MemberRecord = JobEvent | Connection | MemberProfile | Tombstone
-DUPLICATE: Final[list[Effect]] = []  # what is given for an event that was there before: compared by identity
+DUPLICATE: Final = Effect("", None, 0, False, (), 0)  # what is given for an event that was there before
 
 
 class Act(msgspec.Struct, frozen=True, array_like=True):
-    """What `Networks` need of an event besides the event: its first effect."""
+    """What `Networks` need of an event besides the event: its own effect."""
 
     number: int
     job_id: str
@@ -71,8 +73,8 @@ class Members:
     >>> from streamrec.events import JobView
     >>> members = Members()
     >>> view = JobView(event_id="e1", member_id="ann", job_id="nurse", occurred_at=1000)
-    >>> [effect.job_id for effect in members.take(view)], members.take(view) is DUPLICATE, members.duplicates
-    (['nurse'], True, 1)
+    >>> members.take(view).job_id, members.take(view) is DUPLICATE, members.duplicates
+    ('nurse', True, 1)
     """
 
     def __init__(self, plan: Plan = PLAN) -> None:
@@ -80,11 +82,11 @@ class Members:
         self.states: dict[str, MemberState] = {}
         self.events = self.duplicates = self.late = 0
 
-    def take(self, record: MemberRecord) -> list[Effect]:
-        """Fold one record; what it means for jobs. Call it in the order of the log."""
+    def take(self, record: MemberRecord) -> Effect | None:
+        """Fold one record; what it means for its job, or `DUPLICATE`. Call it in the order of the log."""
         if isinstance(record, Tombstone):
             self.states.pop(record.key, None)
-            return []
+            return None
         state = self.states.get(record.member_id)
         if state is None:
             state = self.states[record.member_id] = MemberState()
@@ -95,7 +97,7 @@ class Members:
                 return DUPLICATE
             remember(state, record.event_id)
             self.late += record.occurred_at < state.last_at
-        return fold_member(state, record, self.plan)
+        return fold_event(state, record, self.plan)
 
 
 class Jobs:
@@ -105,8 +107,9 @@ class Jobs:
     --------
     >>> jobs = Jobs()
     >>> jobs.take(Effect("nurse", Action.VIEW, 1, True, (("cook", 0.5),), 1000))
-    >>> jobs.states["nurse"].last_at, jobs.rows["nurse"].weights
-    (1000, {'cook': 0.5})
+    >>> jobs.tie("nurse", (("cook", 0.5),), 1000)
+    >>> jobs.states["nurse"].last_at, jobs.rows["nurse"].weights, jobs.rows["cook"].weights
+    (1000, {'cook': 0.5}, {'nurse': 0.5})
     """
 
     def __init__(self, plan: Plan = PLAN) -> None:
@@ -115,7 +118,7 @@ class Jobs:
         self.rows: dict[str, Neighbours] = {}
 
     def take(self, effect: Effect) -> None:
-        """Fold what an event means for a job. Call it in the order of (number, index)."""
+        """Fold what an event means for its own job. Call it in the order of the log."""
         job_id = effect.job_id
         if effect.action is not None:
             state = self.states.get(job_id)
@@ -127,6 +130,15 @@ class Jobs:
             if row is None:
                 row = self.rows[job_id] = Neighbours()
             fold_neighbours(row, effect)
+
+    def tie(self, job_id: str, others: Iterable[tuple[str, float]], at: int) -> None:
+        """Let each of the others have the job as a neighbour: what `fold.mirrored` says, at once."""
+        rows = self.rows
+        for other, weight in others:
+            row = rows.get(other)
+            if row is None:
+                row = rows[other] = Neighbours()
+            fold_tie(row, job_id, weight, at)
 
     def post(self, posting: JobPosting | Tombstone) -> None:
         """Fold a posting, or its removal."""
@@ -192,9 +204,8 @@ class Networks:
                 notes += fold_told(network, member, profile.company if profile else None, entry)
 
 
-def act_of(number: int, effects: list[Effect]) -> Act | None:
-    """What connections are told of an event, given its effects; None for nothing."""
-    own = effects[0] if effects else None
+def act_of(number: int, own: Effect | None) -> Act | None:
+    """What connections are told of an event, given its effect; None for nothing."""
     if own is None or own.action is None or own.action == Action.DISMISS or (own.action == Action.VIEW and not own.first):
         return None
     return Act(number, own.job_id, own.action, own.sign, own.first)
