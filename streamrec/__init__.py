@@ -10,7 +10,8 @@ To read the code in the order in which an event travels:
 5. `streamrec.stores.base`: fenced transactions. `streamrec.stores.keys`: every key.
 6. `streamrec.ranking.examples`: what is learned from an action. `streamrec.models.base`: the contract of a model.
    `streamrec.models.job_check`: the model. `streamrec.agents.trainer`: who trains it.
-7. `streamrec.features.table`: all jobs, as columns. `streamrec.features.library`: the features.
+7. `streamrec.features.language`: what a feature can say. `streamrec.features.library`: the features. `streamrec.features.plan`:
+   how they are folded. `streamrec.features.table`: all jobs, as columns. `streamrec.features.reading`: how features are read.
    `streamrec.ranking.candidates`, `streamrec.ranking.workflow`: from a member to a ranked list.
 8. `streamrec.stores.serving`, `streamrec.lookup.recommendations`: the answer.
 9. `streamrec.building.builder`, `streamrec.building.handover`: the same from a past log.

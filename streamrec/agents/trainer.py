@@ -31,6 +31,7 @@ from streamrec.kafka.admin import Admin
 from streamrec.kafka.forgetting import erasures, forget_examples
 from streamrec.kafka.producer import Producer, Record
 from streamrec.models import card as cards
+from streamrec.models import registered
 from streamrec.models import snapshot as snapshots
 from streamrec.models.base import InvalidExampleError, Scored
 from streamrec.models.job_check import JobCheck
@@ -87,6 +88,7 @@ class TrainerAgent(OwnerAgent):
                 log.warning("the store has no model: went on from the copy in %s", self._copy)
 
     def _restore(self, snapshot: Snapshot, hold: Hold) -> None:
+        self._model = JobCheck(snapshot.feature_set, snapshot.feature_names)
         snapshots.restore(self._model, snapshot)
         [position] = snapshot.positions
         self._version, self._next_offset = snapshot.version, position.next_offset
@@ -105,7 +107,7 @@ class TrainerAgent(OwnerAgent):
             letters: list[Record] = []
             for number, record in enumerate(records):
                 if record.offset >= self._next_offset:
-                    self._learn(hold, topic, partition, record, letters)
+                    await self._learn(hold, topic, partition, record, letters)
                 if number % _BREATHE_EVERY == _BREATHE_EVERY - 1:
                     await asyncio.sleep(0)
             await self._producer.send_all(letters, self._settings.produce_timeout_s)
@@ -113,7 +115,7 @@ class TrainerAgent(OwnerAgent):
         if time.monotonic() >= self._measured_at + _MEASURE_EVERY_S:
             self._measure()
 
-    def _learn(self, hold: Hold, topic: str, partition: int, record: Consumed, letters: list[Record]) -> None:
+    async def _learn(self, hold: Hold, topic: str, partition: int, record: Consumed, letters: list[Record]) -> None:
         if record.value is None:
             return  # an example of a member who was erased
         now_ms, topic_id = time.time_ns() // 1_000_000, hold.topic_ids[topic]
@@ -129,6 +131,7 @@ class TrainerAgent(OwnerAgent):
         if is_applied(self._marks.get(source), *place):
             metrics.SKIPPED.labels(topic).inc()
             return
+        await self._know(hold, decoded.feature_set)
         self._marks[source] = Mark(*place)
         try:
             scored = self._model.learn(decoded)
@@ -137,6 +140,16 @@ class TrainerAgent(OwnerAgent):
             letters.append(dead_letter(topic, topic_id, partition, record, why, now_ms))
             return
         _count(scored)
+
+    async def _know(self, hold: Hold, feature_set: str) -> None:
+        """Move the model to a set of features that it has never seen, if whoever computes it says what it is."""
+        model = self._model
+        if feature_set == model.feature_set or feature_set in model.former:
+            return
+        [stored] = await hold.slot.read([self._keys.feature_set(feature_set)])
+        if (columns := registered.unpack(stored)) is not None:
+            log.info("%s goes on with %s, %d columns, after %s", model.name, feature_set, len(columns), model.feature_set)
+            model.move(feature_set, columns)
 
     async def snapshot(self) -> None:
         """Commit the model with its position, if it has learned anything since, then the copy on disk; else the position alone.

@@ -51,10 +51,13 @@ class Trained:
         found = cls.anew(0)
         try:
             stored = snapshots.unpack(value)
+            found.model = JobCheck(stored.feature_set, stored.feature_names)
             snapshots.restore(found.model, stored)
         except (UnreadableSnapshotError, OtherModelError) as error:
             log.warning("the model is learned anew: %s", error)
             return None
+        if stored.feature_set != FEATURE_SET:
+            found.model.move(FEATURE_SET, feature_names())
         [position] = stored.positions
         if position.topic_id != ids[TRAINING_EXAMPLES]:
             log.warning("the model is learned anew: its topic of examples is another one now")

@@ -47,6 +47,8 @@ from streamrec.features.language import (
     saves,
     share,
     signed,
+    sliding,
+    trend,
     views,
 )
 from streamrec.features.language.calculation import absolute, mean_of
@@ -93,6 +95,20 @@ _JOB: Final = (
     Feature(
         "function_popularity", beside_best(POPULARITY[2], home(profile.function)),
         "popularity (10 d) beside the most popular job of the member's function", "ratio", tags=("popularity",),
+    ),
+    Feature(
+        "job_trend", trend(actions, by=job, short="1h", long="1d"), "positive actions of the last hour beside those of the day",
+        "log ratio", tags=("popularity",),
+    ),
+    Feature(
+        "region_interest", log1p(count(actions, by=(profile.region, job), window=decay("10d"), keep=12)),
+        "positive actions by members of the member's region, half-life 10 d", "log1p", tags=("popularity", "place"),
+    ),
+    Feature(
+        "industry_interest",
+        log1p(count(actions, by=(profile.industry, posting.function), window=decay("30d"), keep=12)),
+        "positive actions by members of the member's industry on jobs of the function, half-life 30 d", "log1p",
+        tags=("popularity",),
     ),
     # How old it is.
     Feature(
@@ -151,7 +167,7 @@ _PROFILE: Final = (
     Feature(
         "pay",
         only_if(
-            same(posting.currency, profile.currency),
+            first_of(same(posting.currency, profile.currency), 1.0),  # else they are taken for the same
             clip(
                 log(
                     mean_of(only_between(posting.salary_min, *_SENSIBLE_PAY), only_between(posting.salary_max, *_SENSIBLE_PAY))
@@ -199,6 +215,18 @@ _MEMBER: Final = (
     Feature("member_views", log1p(_VIEWS), "the member's views, half-life 7 d", "log1p"),
     Feature("member_interest", log1p(_LIKES + _SAVES), "the member's likes and saves, half-life 7 d", "log1p"),
     Feature("member_applications", log1p(_APPLICATIONS), "the member's applications, half-life 7 d", "log1p"),
+    Feature(
+        "member_burst", log1p(count(views, by=member, window=sliding("1h", panes=4))), "the member's views of the last hour",
+        "log1p",
+    ),
+    Feature(
+        "member_save_rate", rate(saves, views, by=member, window=decay("7d"), prior=0.05, weight=20),
+        "the member's saves per view, with a prior", "ratio", default=0.05,
+    ),
+    Feature(
+        "member_apply_rate", rate(applications, views, by=member, window=decay("7d"), prior=0.02, weight=20),
+        "the member's applications per view, with a prior", "ratio", default=0.02,
+    ),
 )  # fmt: skip
 
 _TOLD: Final = (

@@ -134,6 +134,10 @@ class Plan:
             self.members(wanted)
         self._compile()
 
+    def __reduce__(self) -> tuple[type["Plan"], tuple[tuple[Feature, ...], tuple[FeatureSet, ...]]]:
+        """Pickled as what was declared: another process compiles it for itself."""
+        return Plan, (tuple(self._declared.values()), self.sets)
+
     # Which features.
 
     def find(self, name: str) -> Feature:
@@ -354,7 +358,8 @@ def _feed(state: State) -> Feed:
             if kept is None:
                 if sign < 0:
                     return
-                kept = cells[key] = fresh()
+                kept = fresh()
+                _put(cells, key, kept)
             fold(kept, at, None, sign)
 
         return plain
@@ -386,9 +391,19 @@ def _feed(state: State) -> Feed:
             fold(kept, at, given, sign)
         else:
             return
-        cells[key] = kept
+        _put(cells, key, kept)
 
     return feed
+
+
+def _put(cells: Cells, key: str, kept: Kept) -> None:
+    """Cells stand in the order of their keys, so that equal states are equal bytes, whatever came first."""
+    new = key not in cells
+    cells[key] = kept
+    if new and len(cells) > 1:
+        ordered = sorted(cells.items())
+        cells.clear()
+        cells.update(ordered)
 
 
 def joined(name: str, text: str) -> str:

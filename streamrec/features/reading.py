@@ -240,7 +240,7 @@ class Reading:
             if isinstance(other, Coded) and other.vocabulary == coded.vocabulary:
                 code = other.codes
             elif isinstance(other, str | None):
-                code = self.table.code(coded.vocabulary, other)
+                code = self.table.code(coded.vocabulary, other) or (-1 if key_of(other) else 0)  # -1: like no job
             else:
                 return self._same_texts(self._texts(left), self._texts(right))
             found = (

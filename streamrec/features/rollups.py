@@ -32,7 +32,7 @@ class Rollup:
         self._cell = cell
         self._columns = [CODED.index(field.removeprefix("posting.")) for field in fields]
         self._blank = cell.blank()
-        self._nothing: list[float] = cell.linear(np.array([self._blank], np.float64))[0].tolist()
+        self._nothing = cell.linear_of(self._blank)
         self._sums: dict[str, dict[int, list[float]]] = {}
 
     def change(self, codes: tuple[int, ...], before: Rows, after: Rows) -> None:
@@ -50,7 +50,7 @@ class Rollup:
         self.change(after, {}, rows)
 
     def _add(self, place: int, text: str, before: tuple[float, ...], after: tuple[float, ...]) -> None:
-        less, more = self._cell.linear(np.array([before, after], np.float64)).tolist()
+        less, more = self._cell.linear_of(before), self._cell.linear_of(after)
         sums = self._sums.setdefault(text, {}).setdefault(place, [0.0] * len(more))
         for index, part in enumerate(more):
             sums[index] += part - less[index]
@@ -67,7 +67,8 @@ class Rollup:
             known &= codes[:, column] > 0
             places = (places << _BITS) | codes[:, column]
         found, where = np.unique(np.where(known, places, 0), return_inverse=True)
-        values = np.array([sums.get(place, nothing) if place else nothing for place in found.tolist()], np.float64)
+        picked = [sums.get(place, nothing) if place else nothing for place in found.tolist()]
+        values = np.array(picked, np.float64).reshape(len(picked), len(nothing))
         return self._cell.read_linear(values, now)[where]
 
     def _place(self, codes: tuple[int, ...]) -> int | None:

@@ -5,7 +5,7 @@ leaves the process only as a `Scorer` (to rank with) or a `Snapshot` (to go on l
 """
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import msgspec
 import numpy as np
@@ -13,8 +13,11 @@ from numpy.typing import NDArray
 
 from streamrec.events import TrainingExample
 from streamrec.models.measures import Data, Measures
+from streamrec.models.moving import Move
 from streamrec.models.prequential import Prequential
 from streamrec.models.rows import SAMPLED, Floats, InvalidExampleError, Rows, rows_of
+
+_FORMER: Final = 3  # sets that are remembered: those of processes that still run, or whose answers are still open
 
 __all__ = ["InvalidExampleError", "Model", "Scored", "Scorer", "sigmoid"]
 
@@ -69,6 +72,14 @@ class Scorer(msgspec.Struct, frozen=True, eq=False):
     score_weights: Floats | None = None
     score_bias: float = 0.0
     calibrated: bool = False
+
+    def moved(self, before: tuple[str, ...], feature_set: str, after: tuple[str, ...]) -> "Scorer":
+        """The same for other features: columns that these lack count for nothing, and so do those that it knows nothing of."""
+        move = Move(before, after)
+        score_weights = None if self.score_weights is None else move.of(self.score_weights)
+        return msgspec.structs.replace(
+            self, feature_set=feature_set, weights=move.of(self.weights), score_weights=score_weights
+        )
 
     def logits(self, matrix: NDArray[np.floating]) -> Floats:
         """Log odds of each row of an n x d matrix. Raises ValueError if the matrix is not d wide."""
@@ -125,6 +136,8 @@ class Model(ABC):
         Examples learned, over all restarts.
     learned
         The same by kind, and their rows.
+    former
+        Sets of features that it has moved from, and their columns: examples of these are still learned.
     """
 
     name: ClassVar[str]
@@ -135,6 +148,7 @@ class Model(ABC):
         self.measures = Measures()
         self.examples = 0
         self.learned: dict[str, Learned] = {}
+        self.former: dict[str, tuple[str, ...]] = {}
 
     @property
     def prequential(self) -> Prequential:
@@ -156,7 +170,7 @@ class Model(ABC):
         InvalidExampleError
             The example cannot be learned. Nothing has changed: count it, and go on with the next.
         """
-        rows = rows_of(example, self.feature_set, len(self.feature_names))
+        rows = self._rows(example)
         scored = Scored(
             self.predict(rows.matrix, "shown" if rows.is_shown else "sampled"), rows.labels, rows.weights, rows.kind
         )
@@ -169,6 +183,33 @@ class Model(ABC):
             counts.examples + 1, counts.positives + positives, counts.negatives + int(learned.sum()) - positives
         )
         return scored
+
+    def move(self, feature_set: str, feature_names: tuple[str, ...]) -> None:
+        """Go on with other features: what is known of a column stays with its name, and new ones begin at nothing.
+
+        Called by the trainer when the first example of another set comes; the set before is one of the `former` then.
+        """
+        self.former = {name: columns for name, columns in self.former.items() if name != feature_set}
+        self.former[self.feature_set] = self.feature_names
+        for name in list(self.former)[:-_FORMER]:
+            del self.former[name]
+        self._move(Move(self.feature_names, feature_names))
+        self.feature_set, self.feature_names = feature_set, tuple(feature_names)
+
+    def _rows(self, example: TrainingExample) -> Rows:
+        before = self.former.get(example.feature_set)
+        if before is None or example.feature_set == self.feature_set:
+            return rows_of(example, self.feature_set, len(self.feature_names))
+        rows = rows_of(example, example.feature_set, len(before))
+        return msgspec.structs.replace(rows, matrix=Move(before, self.feature_names).of(rows.matrix, self._usual()))
+
+    def _usual(self) -> Floats:
+        """What stands for a column that an example does not have, d numbers: nothing is to be learned from it."""
+        return np.zeros(len(self.feature_names))
+
+    @abstractmethod
+    def _move(self, move: Move) -> None:
+        """Take what is known of each column to its new place; called by `move`."""
 
     def predict(self, matrix: NDArray[np.floating], data: Data | None = None) -> Floats:
         """P(label is 1) of each row of an n x d matrix, by what is learned so far; for `data` see `folded`."""

@@ -14,6 +14,7 @@ import numpy as np
 from streamrec.models.base import Model
 from streamrec.models.calibration import ServedIntercept
 from streamrec.models.measures import Data
+from streamrec.models.moving import Move
 from streamrec.models.regression import (
     CLIP_GRADIENT,
     INTERCEPT_LEARNING_RATE,
@@ -38,6 +39,8 @@ __all__ = [
 
 # Rows of shown lists after which P(checked) is taken from them rather than from sampled lists.
 CALIBRATED_ROWS: Final = 200
+
+TRUSTED_ROWS: Final = 1000  # that means and variances count for once columns are added or taken away
 
 
 class _State(msgspec.Struct, array_like=True, frozen=True):
@@ -177,6 +180,15 @@ class JobCheck(Model):
                 head.intercepts[1] = head.intercepts[0]
             self._whole_lists.intercept = self._parts.intercept = self._check.intercepts[0]
 
+    def _usual(self) -> Floats:
+        """See `Model._usual`: the mean, which is 0 once it is scaled."""
+        return self._scaler.means
+
+    def _move(self, move: Move) -> None:
+        """See `Model._move`. What was learned of all columns counts as `TRUSTED_ROWS` from then on, so that a new one is
+        scaled by what comes rather than by the nothing that was before."""
+        self._reload(_moved(msgspec.msgpack.decode(self.state(), type=_State), move), move.width)
+
     def state(self) -> bytes:
         """See `Model.state`: scaler, heads and the optimizers' sums, as little-endian float64."""
         check, score = self._check, self._score
@@ -207,14 +219,15 @@ class JobCheck(Model):
 
     def load(self, state: bytes) -> None:
         """See `Model.load`."""
-        read = msgspec.msgpack.decode(state, type=_State)
+        self._reload(msgspec.msgpack.decode(state, type=_State), len(self.feature_names))
+
+    def _reload(self, read: _State, width: int) -> None:
         if read.score_intercepts is None:  # version 1
             read = msgspec.structs.replace(
                 read, score_steps=read.steps, score_intercepts=(read.intercept, 0.0), score_weights=read.weights,
                 score_squares=read.squares,
             )  # fmt: skip
         assert read.score_intercepts is not None  # noqa: S101 - just set
-        width = len(self.feature_names)
         means, variances, weights, squares, score_weights, score_squares = (
             _floats(name, getattr(read, name), width)
             for name in ("means", "variances", "weights", "squares", "score_weights", "score_squares")
@@ -236,6 +249,17 @@ class JobCheck(Model):
         self._whole_lists, self._parts, self._whole = read.whole_lists, read.parts, read.whole
         self._shown_rows, self._closed_rows = read.shown_rows, read.closed_rows
         self._before_shown, self._shown_since, self._anew_until = read.before_shown, read.shown_since, read.anew_until
+
+
+def _moved(state: _State, move: Move) -> _State:
+    arrays = {
+        name: _bytes(move.of(np.frombuffer(getattr(state, name), "<f8")))
+        for name in ("means", "variances", "weights", "squares", "score_weights", "score_squares")
+    }
+    before = state.before_shown
+    if before:
+        before = msgspec.msgpack.encode(_moved(msgspec.msgpack.decode(before, type=_State), move))
+    return msgspec.structs.replace(state, **arrays, rows=min(state.rows, TRUSTED_ROWS), before_shown=before)
 
 
 def _squares(optimizer: AdaGrad, head: Head) -> bytes:

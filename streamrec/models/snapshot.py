@@ -70,6 +70,8 @@ class Snapshot(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
         What was learned, by kind.
     measures
         `Measures.state`: the figures of all other lists.
+    former
+        See `Model`: sets of features that it has moved from.
     """
 
     name: str
@@ -91,6 +93,7 @@ class Snapshot(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     deviations: bytes = b""
     learned: dict[str, Learned] = {}
     measures: bytes = b""
+    former: dict[str, tuple[str, ...]] = {}
 
 
 _decoder = msgspec.msgpack.Decoder(Snapshot)
@@ -131,6 +134,7 @@ def take(
         deviations=model.deviations().astype("<f8").tobytes(),
         learned=dict(sorted(model.learned.items())),
         measures=model.measures.state(),
+        former=model.former,
     )
 
 
@@ -153,7 +157,7 @@ def restore(model: Model, snapshot: Snapshot) -> None:
         model.measures.load(snapshot.prequential, snapshot.measures)
     except ValueError as error:
         raise UnreadableSnapshotError(f"snapshot {snapshot.version} of {snapshot.name}: {error}") from error
-    model.examples = snapshot.examples
+    model.examples, model.former = snapshot.examples, dict(snapshot.former)
     # Version 1 knew sampled examples only, and did not count rows by label.
     model.learned = dict(snapshot.learned) or ({SAMPLED: Learned(snapshot.examples)} if snapshot.examples else {})
 

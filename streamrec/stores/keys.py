@@ -153,6 +153,10 @@ class Keys(msgspec.Struct, frozen=True):
         """Packed snapshot of a model: weights, optimizer state and the position learned up to."""
         return f"{self.prefix}:{{{MODEL_SLOT}}}:model:{name}"
 
+    def feature_set(self, name: str) -> str:
+        """The columns of a set of features that some process computes: see `models.registered`."""
+        return f"{self.prefix}:{{{MODEL_SLOT}}}:features:{name}"
+
     def model_version(self, name: str) -> str:
         """Version of the snapshot under `model`: cheap to poll."""
         return f"{self.prefix}:{{{MODEL_SLOT}}}:version:{name}"

@@ -24,6 +24,7 @@ from streamrec.features.library import FEATURE_SET, feature_names
 from streamrec.features.state import JobState, MemberState, Neighbours, Network, State, UnreadableStateError, unpack
 from streamrec.features.table import JobTable
 from streamrec.metrics import STORE_ERRORS, TABLE_JOBS, TABLE_LAG, UNREADABLE
+from streamrec.models import registered
 from streamrec.models.base import Scorer
 from streamrec.models.snapshot import UnreadableSnapshotError, scorer_of
 from streamrec.models.snapshot import unpack as unpack_snapshot
@@ -31,7 +32,7 @@ from streamrec.ranking.ranked import RankedList, UnreadableListError
 from streamrec.ranking.ranked import unpack as unpack_list
 from streamrec.ranking.workflow import recent_ids
 from streamrec.settings import Settings
-from streamrec.stores.base import Store, StoreUnavailableError, TruncatedError
+from streamrec.stores.base import Put, Store, StoreUnavailableError, TruncatedError
 from streamrec.stores.generations import UnreadableGenerationError
 from streamrec.stores.generations import unpack as unpack_generation
 from streamrec.stores.keys import MODEL_SLOT, Keys, current_key
@@ -105,7 +106,7 @@ class Serving:
     table
         All jobs. Replaced as a whole when it is loaded anew: take it once a ranking, since row numbers are its own.
     scorer
-        The newest model that this version can use; None while there is none.
+        The newest model, by the columns of this version; None while there is none.
     loaded
         Whether `table` has been loaded.
     current_at
@@ -150,6 +151,8 @@ class Serving:
         found = await self.store.scan(keys.jobs_pattern())
         table = JobTable(max(1024, len(found)))
         await self._read_jobs(table, (job_id for key in found if (job_id := keys.job_id(key)) is not None), keys)
+        # Before anything is made of these features: whoever learns from it must know what they are.
+        await self.store.put([Put(keys.feature_set(FEATURE_SET), registered.pack(feature_names()))])
         self.table, self._after, self.current_at = table, after, began
         self.loaded, self._stale = True, False
         if keys != self.keys:
@@ -330,10 +333,10 @@ class Serving:
         except UnreadableSnapshotError as error:
             self._unreadable("model", error)
             return
-        if (snapshot.feature_set, snapshot.feature_names) != (FEATURE_SET, feature_names()):
-            self._unreadable("model", f"it learned on {snapshot.feature_set}, this version computes {FEATURE_SET}")
-            return
-        self.scorer = scorer_of(snapshot)
+        scorer = scorer_of(snapshot)
+        if snapshot.feature_set != FEATURE_SET:  # of a version before or after this one
+            scorer = scorer.moved(snapshot.feature_names, FEATURE_SET, feature_names())
+        self.scorer = scorer
         self._complained.discard("model")
 
     def _state(self, kind: type[State], value: bytes | None) -> State | None:

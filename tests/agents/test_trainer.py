@@ -1,5 +1,6 @@
 """What the trainer says of its model; that it learns what it should, after any fault, is in ``tests/e2e/test_kills.py``."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,11 +13,13 @@ from streamrec.agents import trainer
 from streamrec.agents.ownership import Hold
 from streamrec.agents.trainer import TrainerAgent
 from streamrec.events import TrainingExample
-from streamrec.features.library import FEATURE_SET, FEATURES
+from streamrec.features.library import FEATURE_SET, feature_names
+from streamrec.models import registered
 from streamrec.models import snapshot as snapshots
 from streamrec.models.card import Card
 from streamrec.models.planted import planted_examples, planted_stream
 from streamrec.settings import Settings
+from streamrec.stores.base import Put
 from streamrec.stores.keys import MODEL_SLOT, Keys
 from streamrec.stores.memory import MemoryStore
 
@@ -25,7 +28,7 @@ def widened(example: TrainingExample, surface: str) -> TrainingExample:
     """The planted example with as many features as the shipped set has."""
     rows = len(example.job_ids)
     matrix = np.frombuffer(example.features, "<f4").reshape(rows, -1)
-    wide = np.zeros((rows, len(FEATURES)), "<f4")
+    wide = np.zeros((rows, len(feature_names())), "<f4")
     wide[:, : matrix.shape[1]] = matrix
     return msgspec.structs.replace(example, feature_set=FEATURE_SET, features=wide.tobytes(), surface=surface)
 
@@ -105,3 +108,31 @@ async def test_a_model_is_kept_once_it_has_learned_something_and_is_announced(tm
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+class _Reads:
+    """A hold as far as the trainer asks it what a set of features is."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self.slot, self.topic_ids, self.lost = self, {"training-examples": "t"}, False
+        self._store = store
+
+    async def read(self, keys: Sequence[str]) -> list[bytes | None]:
+        return await self._store.get(keys)
+
+
+@pytest.mark.anyio
+async def test_the_model_goes_on_with_features_that_a_newer_worker_makes(agent: TrainerAgent) -> None:
+    keys = Keys("t", 1)
+    store = MemoryStore(keys)
+    hold, columns = cast(Hold, _Reads(store)), (*feature_names()[:6], "brand_new")
+    known, before = agent._model.examples, agent._model.folded()[0][:6].copy()
+    await agent._know(hold, "job_check/newer")
+    assert agent._model.feature_set == FEATURE_SET  # nobody says what that is: an example of it is refused
+    await store.put([Put(keys.feature_set("job_check/newer"), registered.pack(columns))])
+    await agent._know(hold, "job_check/newer")
+    assert (agent._model.feature_set, agent._model.feature_names) == ("job_check/newer", columns)
+    assert agent._model.examples == known
+    assert agent._model.folded()[0].tolist() == [*before.tolist(), 0.0]
+    agent._model.learn(widened(planted_examples(1)[0], "mail"))  # of a lookup that has not been restarted yet
+    assert agent._model.feature_set == "job_check/newer"

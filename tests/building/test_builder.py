@@ -12,7 +12,7 @@ from streamrec.events import (
     Tombstone,
     digest_of,
 )
-from streamrec.features.library import FEATURE_SET, feature_names
+from streamrec.features.library import FEATURE_SET, JOB_TOTALS, feature_names
 from streamrec.settings import Settings
 from streamrec.stores.positions import Mark
 from streamrec.training.offline import Offline
@@ -129,7 +129,7 @@ def test_an_erased_member_and_a_removed_job_leave_nothing() -> None:
     assert "ann" not in builder.members
     assert "ann" not in builder.shown
     assert builder.jobs[JOBS[0]].removed
-    assert builder.jobs[JOBS[0]].totals[0] == 1
+    assert JOB_TOTALS[0].value_in(builder.jobs[JOBS[0]].cells, 0) == 1
 
 
 def connected(number: int, a: str, b: str, at: int) -> Past:

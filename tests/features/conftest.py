@@ -117,6 +117,9 @@ def make_world(seed: int, jobs: int = 60, members: int = 8, events: int = 600) -
         if random.random() < 0.85:
             job_id = f"j{number}"
             fold_posting(world.jobs.setdefault(job_id, JobState()), some_posting(random, job_id, now))
+    for member_id, member in world.members.items():
+        if random.random() < 0.5:  # others say who they are only after all that they did
+            fold_member(member, _profile(random, member_id))
     for number in range(events):
         member_id = f"m{random.randrange(members - 1)}"  # the last one does nothing
         kind: type[JobEvent] = random.choices(
@@ -127,7 +130,7 @@ def make_world(seed: int, jobs: int = 60, members: int = 8, events: int = 600) -
         for effect in fold_member(world.members[member_id], event):
             entry = ActivityEntry(
                 offset=number, index=0, job_id=effect.job_id, occurred_at=effect.occurred_at, action=effect.action,
-                sign=effect.sign, first=effect.first, neighbours=effect.neighbours,
+                sign=effect.sign, first=effect.first, neighbours=effect.neighbours, said=effect.said,
             )  # fmt: skip
             fold_entry(world.jobs.setdefault(entry.job_id, JobState()), entry)
             fold_neighbours(world.neighbours.setdefault(entry.job_id, Neighbours()), entry)

@@ -22,10 +22,10 @@ from streamrec.events import (
     Tombstone,
 )
 from streamrec.features import fold
-from streamrec.features.columns import COUNT_HALF_LIFE_MS, POPULARITY_HALF_LIVES_MS
 from streamrec.features.fold import Effect, fold_entry, fold_member, fold_neighbours, fold_posting
+from streamrec.features.library import JOB_COUNTS, JOB_TOTALS, MEMBER_COUNTS, POPULARITY
 from streamrec.features.state import JobState, MemberState, Neighbours, pack
-from streamrec.features.windows import DAY_MS, HOUR_MS, value_at
+from streamrec.features.windows import DAY_MS, HOUR_MS
 
 START = 1_700_000_000_000
 NOW = START + 40 * DAY_MS
@@ -105,6 +105,10 @@ def decayed(parts: list[tuple[str, float, int]], now: int, half_life_ms: float) 
     return math.fsum(sign * 2.0 ** (-(now - at) / half_life_ms) for _, sign, at in parts)
 
 
+def totals(job: JobState) -> list[float]:
+    return [each.value_in(job.cells, NOW) for each in JOB_TOTALS]
+
+
 def entries(effects: list[Effect]) -> list[ActivityEntry]:
     return [ActivityEntry(offset=n, index=0, **msgspec.structs.asdict(effect)) for n, effect in enumerate(effects)]
 
@@ -130,8 +134,8 @@ def test_a_member_is_what_all_its_events_say(seed: int) -> None:
     assert [state.viewed, state.liked, state.saved, state.applied, state.dismissed] == [sets[a] for a in Action]
     parts = oracle_parts(events)
     for action in Action:
-        expected = decayed(parts[action], NOW, COUNT_HALF_LIFE_MS)
-        assert value_at(state.counts[action], NOW, COUNT_HALF_LIFE_MS) == pytest.approx(expected, rel=1e-9, abs=1e-12)
+        expected = decayed(parts[action], NOW, 7 * DAY_MS)
+        assert MEMBER_COUNTS[action].value_in(state.cells, NOW) == pytest.approx(expected, rel=1e-9, abs=1e-12)
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -141,16 +145,15 @@ def test_a_job_is_what_all_events_on_it_say(seed: int) -> None:
     parts = oracle_parts(events)
     for job_id, job in jobs.items():
         own = {action: [part for part in parts[action] if part[0] == job_id] for action in Action}
-        assert job.totals == [sum(int(sign) for _, sign, _ in own[action]) for action in Action]
+        assert totals(job) == [sum(int(sign) for _, sign, _ in own[action]) for action in Action]
         for action in Action:
-            expected = decayed(own[action], NOW, COUNT_HALF_LIFE_MS)
-            assert value_at(job.counts[action], NOW, COUNT_HALF_LIFE_MS) == pytest.approx(expected, rel=1e-9, abs=1e-9)
+            expected = decayed(own[action], NOW, 7 * DAY_MS)
+            assert JOB_COUNTS[action].value_in(job.cells, NOW) == pytest.approx(expected, rel=1e-9, abs=1e-9)
         positive = [part for action in Action if action is not Action.DISMISS for part in own[action]]
-        for index, half_life_ms in enumerate(POPULARITY_HALF_LIVES_MS):
+        for popularity, half_life_ms in zip(POPULARITY, (HOUR_MS, DAY_MS, 10 * DAY_MS), strict=True):
             expected = decayed(positive, NOW, half_life_ms)
             size = decayed([(job, abs(sign), at) for job, sign, at in positive], NOW, half_life_ms)
-            found = value_at(job.popularity[index], NOW, half_life_ms) if job.popularity else 0.0
-            assert found == pytest.approx(expected, rel=1e-9, abs=1e-9 * size)
+            assert popularity.value_in(job.cells, NOW) == pytest.approx(expected, rel=1e-9, abs=1e-9 * size)
         times = [at for action in Action for _, sign, at in own[action] if sign > 0]
         assert (job.first_at, job.last_at) == (min(times), max(times))
 
@@ -171,10 +174,12 @@ def test_the_order_between_topics_does_not_change_a_member(seed: int) -> None:
     assert jobs.keys() == other_jobs.keys()
     for job_id, job in jobs.items():
         twin = other_jobs[job_id]
-        assert (job.totals, job.first_at, job.last_at) == (twin.totals, twin.first_at, twin.last_at)
-        for one, two in zip(job.counts + job.popularity, twin.counts + twin.popularity, strict=True):
-            assert one.at == two.at
-            assert two.value == pytest.approx(one.value, rel=1e-9, abs=1e-9)
+        assert (totals(job), job.first_at, job.last_at) == (totals(twin), twin.first_at, twin.last_at)
+        assert job.cells.keys() == twin.cells.keys()
+        for each in (*JOB_COUNTS, *POPULARITY):
+            one, two = job.cells.get(each.state_key, [0.0, 0, 0]), twin.cells.get(each.state_key, [0.0, 0, 0])
+            assert one[1:] == two[1:]
+            assert two[0] == pytest.approx(one[0], rel=1e-9, abs=1e-9)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -257,9 +262,8 @@ def test_an_event_older_than_the_recent_jobs_counts_but_does_not_enter() -> None
     effects = fold_member(state, make(JobView, "late", START - DAY_MS))
     assert state.recent == recent
     assert (state.viewed["late"], state.first_at, effects[0].action) == (START - DAY_MS, START - DAY_MS, Action.VIEW)
-    assert value_at(state.counts[Action.VIEW], START, COUNT_HALF_LIFE_MS) == pytest.approx(
-        fold.RECENT + 2 ** (-1 / 7), rel=1e-6
-    )
+    views = MEMBER_COUNTS[Action.VIEW].value_in(state.cells, START)
+    assert views == pytest.approx(fold.RECENT + 2 ** (-1 / 7), rel=1e-6)
 
 
 def test_a_dismissed_job_ties_nothing_and_is_not_a_recent_touch() -> None:
@@ -280,11 +284,11 @@ def test_a_save_that_is_taken_back_leaves_no_trace_in_the_counts() -> None:
     assert [(effect.sign, effect.occurred_at) for effect in effects] == [(1, START), (-1, START)]
     assert state.saved == {}
     assert (state.recent[0].at, state.recent[0].action) == (START, Action.VIEW)
-    assert state.counts[Action.SAVE].value == 0.0
+    assert MEMBER_COUNTS[Action.SAVE].value_in(state.cells, START) == 0.0
     for entry in entries(effects):
         fold_entry(job, entry)
-    assert job.totals == [0] * 5
-    assert [decayed.value for decayed in job.popularity] == [0.0] * 3
+    assert totals(job) == [0] * 5
+    assert [each.value_in(job.cells, START) for each in POPULARITY] == [0.0] * 3
     assert job.last_at == START
 
 
@@ -351,7 +355,7 @@ def test_a_tombstone_closes_a_job_and_a_later_posting_opens_it_again() -> None:
     fold_posting(job, posting)
     assert (job.posting, job.removed, job.version) == (posting, False, 2)
     fold_posting(job, Tombstone("j"))
-    assert (job.posting, job.removed, job.totals[Action.VIEW]) == (None, True, 1)
+    assert (job.posting, job.removed, totals(job)[Action.VIEW]) == (None, True, 1)
     fold_posting(job, posting)
     assert (job.posting, job.removed, job.version) == (posting, False, 4)
 

@@ -13,14 +13,18 @@ from hypothesis import strategies as st
 
 from streamrec.events import Action, JobPosting, MemberProfile
 from streamrec.features import library
-from streamrec.features.feature import Reading
 from streamrec.features.fold import NEIGHBOUR_HALF_LIFE_MS
+from streamrec.features.language import Aggregate
+from streamrec.features.language.feature import walk
+from streamrec.features.library import JOB_COUNTS, MEMBER_COUNTS, POPULARITY
+from streamrec.features.matrix import matrix
+from streamrec.features.reading import Reading
 from streamrec.features.seniority import level_of
-from streamrec.features.state import Decayed, JobState, MemberState, Neighbours, Recent
+from streamrec.features.state import JobState, MemberState, Neighbours, Recent
 from streamrec.features.table import JobTable
 from streamrec.features.text import tokens
 from streamrec.features.view import MemberView, sources
-from streamrec.features.windows import DAY_MS, HOUR_MS, value_at
+from streamrec.features.windows import DAY_MS, HOUR_MS
 
 LONG_AGO = math.log1p(30 * 24 * 60)
 STRENGTH: dict[int, float] = {Action.VIEW: 1.0, Action.LIKE: 2.0, Action.SAVE: 3.0, Action.APPLY: 5.0}
@@ -108,8 +112,9 @@ class Slow:
         lengths = [sum(self.idf[w] ** 2 for w in words), sum((x * self.idf[w]) ** 2 for w, x in weights.items())]
         return dot / math.sqrt(lengths[0] * lengths[1]) if all(lengths) else 0.0
 
-    def decayed(self, decayed: Decayed, half_life_ms: float, job: JobState) -> float:
-        return max(0.0, value_at(decayed, max(self.now, job.last_at), half_life_ms))
+    def decayed(self, aggregate: Aggregate, cells: dict[str, Any], now: int) -> float:
+        value, at, _ = cells.get(aggregate.state_key, (0.0, 0, 0))
+        return float(max(0.0, value * 2.0 ** (min(0, at - now) / aggregate.window.span_ms)))
 
     def minutes(self, at: int) -> float:
         return math.log1p(max(0, self.now - at) / 60_000) if at else LONG_AGO
@@ -118,7 +123,7 @@ class Slow:
     def group(self, name: str) -> tuple[dict[str, float], float]:
         home = self.home(name)
         values = {
-            j: value_at(job.popularity[2], self.now, 10 * DAY_MS) if job.popularity else 0.0
+            j: self.decayed(POPULARITY[2], job.cells, self.now)
             for j, job in self.world.jobs.items()
             if self.text(j, name) == home
         }
@@ -145,10 +150,26 @@ class Slow:
         jobs = [
             job
             for j, job in self.world.jobs.items()
-            if company and job.popularity and self.text(j, "company") == company
+            if company and self.text(j, "company") == company
         ]
-        return math.log1p(sum(max(0.0, job.popularity[2].value) * 2.0 ** ((job.popularity[2].at - self.now) / (10 * DAY_MS))
-                              for job in jobs))  # fmt: skip
+        kept = [job.cells.get(POPULARITY[2].state_key, (0.0, 0, 0)) for job in jobs]
+        return math.log1p(sum(max(0.0, value) * 2.0 ** ((at - self.now) / (10 * DAY_MS)) for value, at, _ in kept))
+
+    def interest(self, name: str, job: JobState, text: str, half_life_days: int, now: int) -> float:
+        [aggregate] = (part for part in walk(library.PLAN.find(name).expression) if isinstance(part, Aggregate))
+        _, (value, at, _) = job.cells.get(aggregate.state_key, [{}])[0].get(text, (0, (0.0, 0, 0)))
+        return float(value * 2.0 ** ((at - now) / (half_life_days * DAY_MS))) if text else 0.0
+
+    def industry_interest(self, job_id: str) -> float:
+        function, industry = self.text(job_id, "function"), key(self.profile.industry)
+        jobs = [job for j, job in self.world.jobs.items() if function and self.text(j, "function") == function]
+        return sum(self.interest("industry_interest", job, industry, 30, self.now) for job in jobs)
+
+    def burst(self) -> float:
+        [aggregate] = (part for part in walk(library.PLAN.find("member_burst").expression) if isinstance(part, Aggregate))
+        quarter = self.now // (HOUR_MS // 4)
+        panes = self.state.cells.get(aggregate.state_key, [None, []])[1]
+        return float(sum(parts[0] for pane, parts in panes if pane >= quarter - 4))
 
     def desired_coverage(self, job_id: str) -> float:
         words, best = set(self.words(job_id)), 0.0
@@ -169,7 +190,8 @@ class Slow:
         return 1.0 if min(steps) < 0 else float(abs(steps[0] - steps[1]))
 
     def pay(self, posting: JobPosting | None) -> float:
-        if not posting or key(posting.currency) != key(self.profile.currency) or not self.profile.salary_floor:
+        currencies = {key(posting.currency), key(self.profile.currency)} - {""} if posting else set()
+        if not posting or len(currencies) > 1 or not self.profile.salary_floor:
             return 0.0
         offers = [offer for offer in (posting.salary_min, posting.salary_max) if offer]
         ratio = sum(offers) / len(offers) / self.profile.salary_floor if offers else 1.0
@@ -189,16 +211,17 @@ class Slow:
 
     def row(self, job_id: str) -> dict[str, float]:
         job = self.world.jobs.get(job_id, JobState())
-        popularity = job.popularity or [Decayed()] * 3
-        counts = [self.decayed(count, 7 * DAY_MS, job) for count in job.counts]
-        mine = [value_at(count, self.now, 7 * DAY_MS) for count in self.state.counts]
+        as_of = max(self.now, job.last_at)
+        popularity = [self.decayed(each, job.cells, as_of) for each in POPULARITY]
+        counts = [self.decayed(each, job.cells, as_of) for each in JOB_COUNTS]
+        mine = [self.decayed(each, self.state.cells, self.now) for each in MEMBER_COUNTS]
         posting = job.posting
         ranked = sorted(self.covisits, key=lambda other: -self.covisits[other])
         remote, wish = posting.remote if posting else None, self.profile.open_to_remote
         return {
-            "popularity_hour": math.log1p(self.decayed(popularity[0], HOUR_MS, job)),
-            "popularity_day": math.log1p(self.decayed(popularity[1], DAY_MS, job)),
-            "popularity_days": math.log1p(self.decayed(popularity[2], 10 * DAY_MS, job)),
+            "popularity_hour": math.log1p(popularity[0]),
+            "popularity_day": math.log1p(popularity[1]),
+            "popularity_days": math.log1p(popularity[2]),
             "job_views": math.log1p(counts[Action.VIEW]),
             "job_likes": math.log1p(counts[Action.LIKE]),
             "job_saves": math.log1p(counts[Action.SAVE]),
@@ -209,6 +232,11 @@ class Slow:
             "company_popularity": self.company_popularity(job_id),
             "region_popularity": self.beside(job_id, "region"),
             "function_popularity": self.beside(job_id, "function"),
+            "job_trend": math.log((popularity[0] + 1.0) / (popularity[1] / 24.0 + 1.0)),
+            "region_interest": math.log1p(
+                self.interest("region_interest", job, key(self.profile.region), 10, max(self.now, job.last_at))
+            ),
+            "industry_interest": math.log1p(self.industry_interest(job_id)),
             "posting_age": self.minutes((posting.posted_at if posting else None) or job.first_at),
             "job_idle": self.minutes(job.last_at),
             "covisit": math.log1p(self.covisits.get(job_id, 0.0)),
@@ -237,6 +265,9 @@ class Slow:
             "member_views": math.log1p(mine[Action.VIEW]),
             "member_interest": math.log1p(mine[Action.LIKE] + mine[Action.SAVE]),
             "member_applications": math.log1p(mine[Action.APPLY]),
+            "member_burst": math.log1p(self.burst()),
+            "member_save_rate": (mine[Action.SAVE] + 1.0) / (max(mine[Action.VIEW], mine[Action.SAVE]) + 20.0),
+            "member_apply_rate": (mine[Action.APPLY] + 0.4) / (max(mine[Action.VIEW], mine[Action.APPLY]) + 20.0),
         }
 
 
@@ -248,7 +279,7 @@ def test_the_matrix_is_what_a_slow_reading_gives(seed: int, make_world: Callable
     for member_id, member in world.members.items():
         neighbours = {j: world.neighbours[j] for j in sources(member) if j in world.neighbours}
         view = MemberView.build(member, neighbours, table, world.now, world.networks[member_id])
-        found = library.matrix(view, table, table.rows(job_ids), world.now)
+        found = matrix(view, table, table.rows(job_ids), world.now)
         slow = Slow(world, member_id)
         for job_id, row in zip(job_ids, found.tolist(), strict=True):
             expected = slow.row(job_id)
@@ -262,16 +293,22 @@ def test_rows_do_not_depend_on_their_company(seed: int, make_world: Callable[...
     table, member = world.table(), world.members["m0"]
     view = MemberView.build(member, world.neighbours, table, world.now, world.networks["m0"])
     rows = np.arange(len(table), dtype=np.int32)
-    whole = library.matrix(view, table, rows, world.now)
+    whole = matrix(view, table, rows, world.now)
     draw = np.random.default_rng(seed)
     for size in (*[1] * len(rows), *range(2, len(rows) + 1)):  # to the last bit: equal jobs must have equal scores
         some = draw.permutation(rows)[:size]
-        assert np.array_equal(library.matrix(view, table, some, world.now), whole[some])
+        assert np.array_equal(matrix(view, table, some, world.now), whole[some])
 
 
 numbers = st.one_of(st.floats(-1e6, 1e15), st.just(0.0), st.just(5e-324), st.just(1e300))
 times = st.one_of(st.just(0), st.integers(0, 4_000_000_000_000))
-sums = st.builds(Decayed, numbers, times)
+sums = st.builds(list, st.tuples(numbers, times, st.integers(0, 9)))
+
+
+def kept(aggregates: tuple[Aggregate, ...]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries({}, optional={each.state_key: sums for each in aggregates})
+
+
 pays = st.none() | st.floats()
 words = st.lists(st.sampled_from(["", "a", "A", "b"]), max_size=20).map(tuple)
 names = st.sampled_from([None, "", " ", "Bonn", "bonn", "x"])
@@ -283,7 +320,7 @@ postings = st.builds(
 )  # fmt: skip
 jobs = st.builds(
     JobState, posting=st.none() | postings, removed=st.booleans(), first_at=times, last_at=times,
-    popularity=st.just([]) | st.lists(sums, min_size=3, max_size=3), counts=st.lists(sums, min_size=5, max_size=5),
+    cells=kept((*POPULARITY, *JOB_COUNTS)),
 )  # fmt: skip
 profiles = st.builds(
     MemberProfile, member_id=st.just("m"), city=names, region=names, company=names, function=names, industry=names,
@@ -292,7 +329,7 @@ profiles = st.builds(
 )  # fmt: skip
 touches = st.builds(Recent, st.sampled_from(["j0", "j1", "gone"]), times, st.integers(0, 4))
 members = st.builds(
-    MemberState, profile=st.none() | profiles, counts=st.lists(sums, min_size=5, max_size=5), last_at=times,
+    MemberState, profile=st.none() | profiles, cells=kept(MEMBER_COUNTS), last_at=times,
     recent=st.lists(touches, max_size=3, unique_by=lambda t: t.job_id).map(lambda r: sorted(r, key=lambda t: -t.at)),
 )  # fmt: skip
 ties = st.dictionaries(st.sampled_from(["j0", "j1", "gone"]), st.floats(0.0, 1e30))
@@ -305,8 +342,8 @@ def test_the_matrix_is_finite_whatever_is_stored(states, member, row, now) -> No
         table.upsert(f"j{number}", state)
     view = MemberView.build(member, {"j0": row, "gone": row}, table, now)
     rows = np.array([-1, *range(len(table))], np.int32)
-    found = library.matrix(view, table, rows, now)
-    assert found.shape == (len(rows), len(library.FEATURES))
+    found = matrix(view, table, rows, now)
+    assert found.shape == (len(rows), len(library.feature_names()))
     assert found.dtype == np.float32
     assert found.flags.c_contiguous
     assert np.isfinite(found).all()
@@ -315,36 +352,26 @@ def test_the_matrix_is_finite_whatever_is_stored(states, member, row, now) -> No
 def test_a_stranger_and_an_unknown_job_give_the_defaults() -> None:
     table = JobTable()
     view = MemberView.build(MemberState(), {}, table, 1_700_000_000_000)
-    found = library.matrix(view, table, np.array([-1], np.int32), view.now)
-    assert found[0].tolist() == pytest.approx([feature.default for feature in library.FEATURES])
+    found = matrix(view, table, np.array([-1], np.int32), view.now)
+    assert found[0].tolist() == pytest.approx([feature.default for feature in library.PLAN.members(library.JOB_CHECK)])
 
 
 def test_no_rows_give_an_empty_matrix() -> None:
     table = JobTable()
     view = MemberView.build(MemberState(), {}, table, 1_700_000_000_000)
-    assert library.matrix(view, table, np.zeros(0, np.int32), view.now).shape == (0, len(library.FEATURES))
-
-
-def test_features_have_unique_names_and_say_what_they_are() -> None:
-    assert len(set(library.feature_names())) == len(library.FEATURES)
-    for feature in library.FEATURES:
-        assert feature.name.isidentifier()
-        assert feature.description
-        assert feature.unit
-        assert math.isfinite(feature.default)
+    assert matrix(view, table, np.zeros(0, np.int32), view.now).shape == (0, len(library.feature_names()))
 
 
 def test_the_order_of_the_set_is_what_it_was() -> None:
-    assert library.FEATURE_SET == "job_check/2"
     assert list(library.feature_names()) == [
         "popularity_hour", "popularity_day", "popularity_days", "job_views", "job_likes", "job_saves",
         "job_applications", "job_dismissals", "save_rate", "apply_rate", "company_popularity",
-        "region_popularity", "function_popularity", "posting_age", "job_idle", "covisit", "covisit_rank",
+        "region_popularity", "function_popularity", "job_trend", "region_interest", "industry_interest", "posting_age", "job_idle", "covisit", "covisit_rank",
         "title_overlap", "last_title_overlap", "company_share", "region_share", "function_share",
         "desired_overlap", "desired_coverage", "same_city", "same_region", "same_company", "same_function",
         "same_industry", "remote_match", "followed_company", "skill_overlap", "level_gap", "pay",
         "network_views", "network_likes", "network_applications", "network_at_company", "member_idle",
-        "member_views", "member_interest", "member_applications",
+        "member_views", "member_interest", "member_applications", "member_burst", "member_save_rate", "member_apply_rate",
     ]  # fmt: skip
 
 
@@ -352,6 +379,6 @@ def test_words_that_came_after_the_view_was_built_are_read() -> None:
     table = JobTable()
     table.upsert("a", JobState(posting=JobPosting(job_id="a", title="Nurse")))
     view = MemberView.build(MemberState(), {}, table, 1)
-    library.matrix(view, table, np.array([0], np.int32), 1)
+    matrix(view, table, np.array([0], np.int32), 1)
     table.upsert("b", JobState(posting=JobPosting(job_id="b", title="Truck driver")))
-    assert Reading(view, table, np.array([0, 1], np.int32), 1).overlaps.shape == (2, 3)
+    assert Reading(view, table, np.array([0, 1], np.int32), 1).cosine("interests").shape == (2,)

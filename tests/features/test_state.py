@@ -7,9 +7,9 @@ import msgspec
 import pytest
 
 from streamrec.events import JobPosting, MemberProfile
+from streamrec.features.library import JOB_COUNTS, JOB_TOTALS, MEMBER_COUNTS, POPULARITY
 from streamrec.features.state import (
-    FORMAT,
-    Decayed,
+    FORMATS,
     JobState,
     MemberState,
     Neighbours,
@@ -23,6 +23,11 @@ from streamrec.features.state import (
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "state"
 
+
+def cells(*kept: tuple[Any, list[Any]]) -> dict[str, Any]:
+    return {aggregate.state_key: value for aggregate, value in kept}
+
+
 STATES: dict[str, MemberState | JobState | Neighbours | Network] = {
     "member": MemberState(
         version=7,
@@ -31,7 +36,9 @@ STATES: dict[str, MemberState | JobState | Neighbours | Network] = {
             blocked_companies=("Acme",), open_to_remote=True, updated_at=1_700_000_000_000,
         ),
         recent=[Recent("j2", 1_700_000_200_000, 2), Recent("j1", 1_700_000_100_000, 0)],
-        counts=[Decayed(2.0, 1_700_000_200_000), Decayed(), Decayed(0.5, 1_700_000_200_000), Decayed(), Decayed()],
+        cells=cells(
+            (MEMBER_COUNTS[0], [2.0, 1_700_000_200_000, 1]), (MEMBER_COUNTS[2], [0.5, 1_700_000_200_000, 1])
+        ),
         first_at=1_700_000_100_000,
         last_at=1_700_000_200_000,
         viewed={"j1": 1_700_000_100_000, "j2": 1_700_000_150_000},
@@ -44,9 +51,12 @@ STATES: dict[str, MemberState | JobState | Neighbours | Network] = {
             job_id="j1", title="Night Nurse", company="Acme", city="Olney", region="MD", remote=False,
             skills=("care",), salary_min=40_000.5, posted_at=1_690_000_000_000, expires_at=1_790_000_000_000,
         ),
-        popularity=[Decayed(0.25, 1_700_000_200_000), Decayed(1.5, 1_700_000_200_000), Decayed(2.0, 1_700_000_200_000)],
-        counts=[Decayed(2.0, 1_700_000_200_000), Decayed(), Decayed(), Decayed(1.0, 1_700_000_100_000), Decayed()],
-        totals=[2, 0, 0, 1, 0],
+        cells=cells(
+            (POPULARITY[0], [0.25, 1_700_000_200_000, 3]), (POPULARITY[1], [1.5, 1_700_000_200_000, 3]),
+            (POPULARITY[2], [2.0, 1_700_000_200_000, 3]),
+            (JOB_COUNTS[0], [2.0, 1_700_000_200_000, 2]), (JOB_COUNTS[3], [1.0, 1_700_000_100_000, 1]),
+            (JOB_TOTALS[0], [1_700_000_200_000, [2]]), (JOB_TOTALS[3], [1_700_000_200_000, [1]]),
+        ),
         first_at=1_700_000_100_000,
         last_at=1_700_000_200_000,
     ),
@@ -63,17 +73,28 @@ def kind(state: MemberState | JobState | Neighbours | Network) -> Any:
 
 
 @pytest.mark.parametrize("name", STATES)
-def test_the_bytes_of_format_1_are_what_they_were(name: str) -> None:
-    stored = (GOLDEN / f"{name}-1.bin").read_bytes()
-    assert pack(STATES[name]) == stored
-    assert unpack(kind(STATES[name]), stored) == STATES[name]
+def test_the_bytes_of_the_present_format_are_what_they_were(name: str) -> None:
+    state = STATES[name]
+    stored = (GOLDEN / f"{name}-{FORMATS[type(state)][0]}.bin").read_bytes()
+    assert pack(state) == stored
+    assert unpack(kind(state), stored) == state
+
+
+@pytest.mark.parametrize("name", ["member", "job"])
+def test_the_bytes_of_format_1_are_read_as_cells(name: str) -> None:
+    assert unpack(kind(STATES[name]), (GOLDEN / f"{name}-1.bin").read_bytes()) == STATES[name]
+
+
+def test_what_the_aggregates_of_another_version_keep_is_carried_along() -> None:
+    state = MemberState(version=1, cells={"ffffffff": [1.5, {"a": b"x"}]})
+    assert unpack(MemberState, pack(state)) == state
 
 
 @pytest.mark.parametrize("name", STATES)
 def test_a_value_of_the_version_before_reads_with_defaults(name: str) -> None:
     state = STATES[name]
     fields = msgspec.msgpack.decode(pack(state)[1:])
-    older = unpack(kind(state), FORMAT + msgspec.msgpack.encode(fields[:-1]))
+    older = unpack(kind(state), FORMATS[type(state)] + msgspec.msgpack.encode(fields[:-1]))
     last = state.__struct_fields__[-1]
     assert getattr(older, last) == getattr(type(state)(), last)
     assert msgspec.structs.replace(older, **{last: getattr(state, last)}) == state
@@ -83,14 +104,16 @@ def test_a_value_of_the_version_before_reads_with_defaults(name: str) -> None:
 def test_a_value_of_the_version_after_reads_without_its_new_fields(name: str) -> None:
     state = STATES[name]
     fields = msgspec.msgpack.decode(pack(state)[1:])
-    assert unpack(kind(state), FORMAT + msgspec.msgpack.encode([*fields, {"new": 1}])) == state
+    assert unpack(kind(state), FORMATS[type(state)] + msgspec.msgpack.encode([*fields, {"new": 1}])) == state
 
 
 def test_nothing_stored_is_a_fresh_state() -> None:
     assert unpack(MemberState, None) == MemberState()
 
 
-@pytest.mark.parametrize("value", [b"", b"\x02\x90", FORMAT, FORMAT + b"\xc1", FORMAT + b"\x91\xa1x", FORMAT + b"\x80"])
+@pytest.mark.parametrize(
+    "value", [b"", b"\x03\x90", *(form + rest for form in (b"\x01", b"\x02") for rest in (b"", b"\xc1", b"\x91\xa1x", b"\x80"))]
+)
 def test_other_bytes_are_refused(value: bytes) -> None:
     with pytest.raises(UnreadableStateError, match="JobState"):
         unpack(JobState, value)

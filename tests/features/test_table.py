@@ -11,12 +11,13 @@ import pytest
 
 from streamrec.events import Action, ActivityEntry, JobPosting, Tombstone
 from streamrec.features import leaders
-from streamrec.features.columns import CODED, COUNT_HALF_LIFE_MS, NEVER, POPULARITY_HALF_LIVES_MS
+from streamrec.features.columns import CODED, NEVER
 from streamrec.features.fold import fold_entry, fold_posting
+from streamrec.features.library import JOB_COUNTS, JOB_TOTALS, POPULARITY
 from streamrec.features.state import JobState
 from streamrec.features.table import JobTable
 from streamrec.features.text import tokens
-from streamrec.features.windows import DAY_MS, HOUR_MS, log2_score
+from streamrec.features.windows import DAY_MS, HOUR_MS
 
 NOW = 1_700_000_000_000 + 40 * DAY_MS
 Postings = Callable[[Random, str, int], JobPosting]
@@ -51,8 +52,8 @@ class Oracle:
 
     def popularity(self, index: int) -> Callable[[str], float]:
         def score(job_id: str) -> float:
-            popularity = self.states[job_id].popularity
-            return log2_score(popularity[index], POPULARITY_HALF_LIVES_MS[index]) if popularity else -math.inf
+            value, at, _ = self.states[job_id].cells.get(POPULARITY[index].state_key, (0.0, 0, 0))
+            return math.log2(value) + at / POPULARITY[index].window.span_ms if value > 0.0 else -math.inf
 
         return score
 
@@ -89,7 +90,7 @@ def change(random: Random, oracle: Oracle, table: JobTable, some_posting: Postin
             fold_posting(state, some_posting(random, job_id, NOW))
         case "act":
             action = random.choice((Action.VIEW, Action.VIEW, Action.SAVE, Action.APPLY, Action.DISMISS))
-            sign = -1 if action is Action.SAVE and random.random() < 0.5 and state.totals[action] else 1
+            sign = -1 if action is Action.SAVE and random.random() < 0.5 and JOB_TOTALS[action].value_in(state.cells, NOW) else 1
             at = NOW - random.randrange(20 * 24) * HOUR_MS - random.randrange(HOUR_MS)
             fold_entry(state, ActivityEntry(offset=0, index=0, job_id=job_id, occurred_at=at, action=action, sign=sign))
         case "close":
@@ -173,9 +174,10 @@ def check_columns(oracle: Oracle, table: JobTable) -> None:
         assert table.expires_at[row] == (NEVER if expires_at is None else expires_at)
         assert (table.first_at[row], table.last_at[row]) == (state.first_at, state.last_at)
         assert table.remote[row] == (-1 if posting is None or posting.remote is None else posting.remote)
-        assert table.totals[row].tolist() == state.totals
         assert table.popularity[row].tolist() == [oracle.popularity(index)(job_id) for index in range(3)]
-        assert table.counts[row].tolist() == [log2_score(decayed, COUNT_HALF_LIFE_MS) for decayed in state.counts]
+        for each in (*JOB_COUNTS, *JOB_TOTALS, *POPULARITY):
+            expected = each.value_in(state.cells, max(NOW, state.last_at))
+            assert table.values(each, np.array([row], np.int32), NOW).tolist() == [expected]
         for name in CODED:
             text = getattr(posting, name) if posting else None
             code = getattr(table, name)[row]
@@ -254,7 +256,7 @@ def test_counts_alone_do_not_read_the_title_again(monkeypatch: pytest.MonkeyPatc
     table.upsert("a", state_of(posting))
     monkeypatch.setattr("streamrec.features.table.tokens", lambda _: pytest.fail("the title has not changed"))
     table.upsert("a", state_of(JobPosting(job_id="a", title="Night Nurse"), views=1))
-    assert table.totals[0, Action.VIEW] == 1
+    assert table.values(JOB_TOTALS[Action.VIEW], np.array([0], np.int32), NOW).tolist() == [1.0]
 
 
 def test_of_equal_matches_the_newest_comes_first() -> None:
@@ -285,7 +287,7 @@ def test_the_row_of_an_unknown_job_stays_blank_while_the_table_grows() -> None:
         assert columns.codes[-1].tolist() == [0] * len(CODED)
         assert columns.times[-1].tolist() == [0, 0, 0, NEVER]
         assert np.isneginf(columns.scores[-1]).all()
-        assert (columns.totals[-1].sum(), columns.has_posting[-1], columns.closed[-1], columns.remote[-1]) == (
+        assert (table.values(JOB_TOTALS[0], np.array([-1]), NOW)[0], columns.has_posting[-1], columns.closed[-1], columns.remote[-1]) == (
             0,
             0,
             1,

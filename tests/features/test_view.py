@@ -47,7 +47,7 @@ def word(text: str) -> int:
 def test_a_stranger_has_nothing() -> None:
     view = MemberView.build(MemberState(), {}, JOBS, NOW)
     assert view.recent_rows.tolist() == view.covisit_rows.tolist() == view.covisit_scores.tolist() == []
-    assert (view.token_weights, view.city, view.region, view.counts) == ({}, 0, 0, (0.0,) * 5)
+    assert (view.token_weights, view.city, view.region) == ({}, 0, 0)
 
 
 def test_the_newest_touch_weighs_most_and_an_application_more_than_a_view() -> None:
@@ -115,22 +115,12 @@ def test_the_profile_says_where_the_member_is_and_else_the_recent_jobs_do() -> N
     said = MemberProfile(member_id="m", region="md", company="ACME", updated_at=NOW)
     view = MemberView.build(viewed("a", "c", profile=said), {}, JOBS, NOW)
     assert (view.region, view.city) == (JOBS.code("region", "MD"), JOBS.code("city", "bonn"))
-    assert view.company == JOBS.code("company", "acme")
     assert MemberView.build(viewed("b", "a"), {}, JOBS, NOW).region == JOBS.code("region", "NRW")
 
 
 def test_a_place_that_is_not_half_of_the_recent_jobs_is_nobodys_home() -> None:
     table = table_of(*[JobPosting(job_id=f"j{n}", title="Nurse", region=f"R{n}") for n in range(3)])
     assert MemberView.build(viewed("j0", "j1", "j2"), {}, table, NOW).region == 0
-
-
-def test_companies_of_the_profile_are_codes() -> None:
-    profile = MemberProfile(
-        member_id="m", followed_companies=("acme", "nobody"), blocked_companies=("INITECH",), updated_at=NOW
-    )
-    view = MemberView.build(viewed(profile=profile), {}, JOBS, NOW)
-    assert view.followed == {JOBS.code("company", "Acme")}
-    assert view.blocked == {JOBS.code("company", "Initech")}
 
 
 @pytest.mark.parametrize("seed", range(4))

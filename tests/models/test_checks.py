@@ -8,6 +8,7 @@ from streamrec.models.job_check import JobCheck
 from streamrec.models.measures import Data
 from streamrec.models.planted import planted_examples
 from streamrec.models.regression import Head
+from streamrec.models.moving import Move
 from streamrec.models.rows import Floats, Rows
 
 pytestmark = pytest.mark.slow  # each check learns a few thousand lists
@@ -36,6 +37,9 @@ class Constant(Model):
 
     def load(self, state: bytes) -> None:
         assert state == b""
+
+    def _move(self, move: Move) -> None:
+        assert move.width
 
     def _step(self, rows: Rows) -> None:
         assert len(rows.labels) > 0

@@ -8,10 +8,9 @@ from typing import Final
 import numpy as np
 import pytest
 
-from streamrec.events import Action, JobPosting, MemberProfile
-from streamrec.features.columns import POPULARITY_HALF_LIVES_MS
-from streamrec.features.library import FEATURE_SET, FEATURES
-from streamrec.features.state import Decayed, JobState, MemberState, Neighbours, Recent
+from streamrec.events import JobPosting, MemberProfile
+from streamrec.features.library import FEATURE_SET, JOB_COUNTS, POPULARITY, feature_names
+from streamrec.features.state import JobState, MemberState, Neighbours, Recent
 from streamrec.features.table import JobTable
 from streamrec.models.base import Scorer
 
@@ -59,8 +58,7 @@ def job_of(draw: random.Random, job_id: str) -> JobState:
         state.posting = posting_of(draw, job_id)
     if draw.random() < 0.5:
         at = NOW - draw.randrange(1, 20_000) * MINUTE
-        state.popularity = [Decayed(draw.random() * 9, at) for _ in POPULARITY_HALF_LIVES_MS]
-        state.counts[Action.VIEW] = Decayed(draw.random() * 9, at)
+        state.cells = {each.state_key: [draw.random() * 9, at, 1] for each in (*POPULARITY, JOB_COUNTS[0])}
         state.first_at = state.last_at = at
     return state
 
@@ -98,7 +96,7 @@ def world() -> Callable[..., World]:
             )
             for touch in member.recent[:20]
         }
-        weights = np.array([draw.uniform(-1, 1) for _ in FEATURES])
+        weights = np.array([draw.uniform(-1, 1) for _ in feature_names()])
         scorer = Scorer("job_check", 7, FEATURE_SET, weights, -1.0, learned_at=NOW - 1000, examples=5)
         return World(table, states, member, neighbours, scorer)
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from streamrec.events import JobPosting, MemberProfile
-from streamrec.features.columns import POPULARITY_HALF_LIVES_MS
-from streamrec.features.state import Decayed, JobState, MemberState, Neighbours, Network, NetworkAct, Recent
+from streamrec.features.library import POPULARITY
+from streamrec.features.state import JobState, MemberState, Neighbours, Network, NetworkAct, Recent
 from streamrec.features.table import JobTable
 from streamrec.features.view import NETWORK_HORIZON_MS, MemberView
 from streamrec.ranking.candidates import SOURCES, Ask, explain
@@ -26,7 +26,7 @@ def job(title: str = "Cook", hours_old: int = 10, actions: tuple[float, int] | N
     """A job; `actions` is how many there were, and how many hours ago."""
     state = JobState(posting=JobPosting(job_id="", title=title, posted_at=NOW - hours_old * HOUR, **fields))
     if actions is not None:
-        state.popularity = [Decayed(actions[0], NOW - actions[1] * HOUR) for _ in POPULARITY_HALF_LIVES_MS]
+        state.cells = {each.state_key: [actions[0], NOW - actions[1] * HOUR, 1] for each in POPULARITY}
     return state
 
 

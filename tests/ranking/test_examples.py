@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from streamrec.events import JobDismissal, JobEvent, JobLike, JobSave, JobView, TrainingExample
-from streamrec.features.library import FEATURE_SET, feature_names, matrix
+from streamrec.features.library import FEATURE_SET, feature_names
+from streamrec.features.matrix import matrix
 from streamrec.features.state import JobState
 from streamrec.features.view import MemberView
 from streamrec.ranking.examples import example, is_positive

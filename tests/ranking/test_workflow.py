@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamrec.events import JobPosting, MemberProfile
-from streamrec.features.library import FEATURE_SET, matrix
+from streamrec.features.library import FEATURE_SET
+from streamrec.features.matrix import matrix
 from streamrec.features.state import JobState, MemberState
 from streamrec.features.table import JobTable
 from streamrec.features.view import MemberView

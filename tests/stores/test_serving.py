@@ -9,6 +9,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import msgspec
+import numpy as np
 import pytest
 import redis
 from prometheus_client import REGISTRY
@@ -18,7 +19,7 @@ from streamrec.features.library import FEATURE_SET, feature_names
 from streamrec.features.state import JobState, MemberState, Neighbours, Recent, pack
 from streamrec.local.ports import free_port
 from streamrec.local.servers import Server, start_redis
-from streamrec.models import snapshot
+from streamrec.models import registered, snapshot
 from streamrec.models.job_check import JobCheck
 from streamrec.ranking import ranked
 from streamrec.ranking.ranked import RankedList
@@ -349,15 +350,36 @@ async def test_a_model_that_this_version_cannot_use_leaves_the_old_one(
     async with following(serving):
         await release(store, keys, 1, b"\x02 of another format")
         await until(lambda: counted("streamrec_unreadable_values_total", kind="model") == before + 1)
-        await release(store, keys, 2, model_of(2, "job_check/99"))
-        await until(lambda: counted("streamrec_unreadable_values_total", kind="model") == before + 2)
         assert model_version(serving) is None
         await release(store, keys, 3, model_of(3))
         await until(lambda: model_version(serving) == 3)
         await release(store, keys, 4, model_of(4)[:-1])
-        await until(lambda: counted("streamrec_unreadable_values_total", kind="model") == before + 3)
+        await until(lambda: counted("streamrec_unreadable_values_total", kind="model") == before + 2)
         assert model_version(serving) == 3
     assert caplog.text.count("a stored model is unreadable") == 2  # once before and once after it was well
+
+
+async def test_a_model_of_other_features_is_served_by_the_names_of_its_columns(store: Store, keys: Keys) -> None:
+    serving, columns = reading(store, keys), ("pay", "not_known_here", "covisit")
+    before = snapshot.unpack(model_of(5))
+    weights = np.array([3.0, 9.0, -2.0]).astype("<f8").tobytes()
+    other = msgspec.structs.replace(
+        before, feature_set="job_check/other", feature_names=columns, weights=weights, score_weights=b"", deviations=b""
+    )
+    async with following(serving):
+        await release(store, keys, 5, snapshot.pack(other))
+        await until(lambda: model_version(serving) == 5)
+    assert serving.scorer is not None
+    named = dict(zip(feature_names(), serving.scorer.weights.tolist(), strict=True))
+    assert {name: weight for name, weight in named.items() if weight} == {"pay": 3.0, "covisit": -2.0}
+    assert serving.scorer.feature_set == FEATURE_SET
+
+
+async def test_what_a_process_computes_is_known_before_it_answers(store: Store, keys: Keys) -> None:
+    serving = reading(store, keys)
+    await serving.load()
+    [stored] = await store.get([keys.feature_set(FEATURE_SET)])
+    assert registered.unpack(stored) == feature_names()
 
 
 def member_of(count: int) -> MemberState:

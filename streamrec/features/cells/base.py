@@ -88,7 +88,7 @@ class Cell(ABC):
 
     @abstractmethod
     def merge(self, one: Kept, other: Kept) -> Kept:
-        """What both parts of a stream give together, as a new value that shares nothing with them."""
+        """What both parts of a stream give together, as a new value: folding into it changes neither part."""
 
     @abstractmethod
     def columns(self, kept: Kept) -> tuple[float, ...]:
@@ -131,6 +131,11 @@ class Cell(ABC):
             The cell is not `additive`.
         """
         raise TypeError(f"{self} cannot be summed over keys: keep one cell for each group of keys instead")
+
+    def linear_of(self, columns: tuple[float, ...]) -> list[float]:
+        """`linear` of one key, as of `AS_OF_MS`."""
+        parts: list[float] = self.linear(np.array([columns], np.float64))[0].tolist()
+        return parts
 
     def read_linear(self, sums: Floats, now: int, as_of: int = AS_OF_MS) -> Floats:  # noqa: ARG002
         """Values of sums ``(n, m)`` of rows of `linear`, as of `now`: float64 ``(n,)``. Raises TypeError as `linear` does."""

@@ -17,6 +17,7 @@ import numpy as np
 from streamrec.features.cells.base import AS_OF_MS, Cell, Floats, Kept, Value
 from streamrec.features.cells.summary import Count, Summary
 from streamrec.features.cells.window import DAY_MS, MINUTE_MS, Window, text_of
+from streamrec.features.windows import fade
 
 SHORTEST_MS: Final = 5 * MINUTE_MS  # of shorter ones a score has less than nine digits
 LONGEST_MS: Final = 3650 * DAY_MS
@@ -24,6 +25,7 @@ LONGEST_MS: Final = 3650 * DAY_MS
 _FARTHEST: Final = 800.0
 _ADDITIVE_MS: Final = 7 * DAY_MS
 _MOST_LOG2: Final = 60.0  # no count comes near, and values stay finite whatever is stored
+_MOST_SUM: Final = 1e60  # nor a sum of squares
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,8 @@ class Fading(Cell):
     def read_linear(self, sums: Floats, now: int, as_of: int = AS_OF_MS) -> Floats:
         self._check(as_of)
         halvings = min(max((as_of - now) / self.half_life_ms, -_FARTHEST), _FARTHEST)
-        return self.summary.read_linear(sums * math.exp2(halvings))
+        power = math.exp2(halvings)
+        return self.summary.read_linear(np.clip(sums, -_MOST_SUM / power, _MOST_SUM / power) * power)
 
     def _check(self, as_of: int) -> None:
         if as_of == AS_OF_MS and not self.additive:
@@ -111,7 +114,7 @@ class DecayedCount(Fading):
 
     def fold(self, kept: Kept, at: int, value: Value = None, sign: int = 1) -> None:  # noqa: ARG002
         newest = kept[1]
-        if at >= newest:
+        if at >= newest:  # as `windows.add`, in place of a call of it
             kept[0] = kept[0] * math.exp2((newest - at) / self.half_life_ms) + sign
             kept[1] = at
         else:
@@ -122,8 +125,8 @@ class DecayedCount(Fading):
 
     def merge(self, one: Kept, other: Kept) -> Kept:
         older, newer = (one, other) if one[1] <= other[1] else (other, one)
-        fading = math.exp2((older[1] - newer[1]) / self.half_life_ms)
-        return [newer[0] + older[0] * fading, newer[1], one[2] + other[2]]
+        older_now = older[0] * fade(newer[1] - older[1], self.half_life_ms)
+        return [newer[0] + older_now, newer[1], one[2] + other[2]]
 
     def columns(self, kept: Kept) -> tuple[float, ...]:
         return (math.log2(kept[0]) + kept[1] / self.half_life_ms if kept[0] > 0.0 else -math.inf,)
@@ -134,6 +137,11 @@ class DecayedCount(Fading):
 
     def last_at(self, kept: Kept) -> int | None:
         return kept[1] if any(kept) else None
+
+    def linear_of(self, columns: tuple[float, ...]) -> list[float]:
+        self._check(AS_OF_MS)
+        score = columns[0] - AS_OF_MS / self.half_life_ms
+        return [0.0 if score < -_FARTHEST else math.exp2(min(score, _FARTHEST))]
 
     def linear(self, columns: Floats, as_of: int = AS_OF_MS) -> Floats:
         self._check(as_of)
@@ -216,11 +224,11 @@ class Decay(Fading):
             kept[0] = at
             of.add(parts, ready, sign)
         elif at > newest:
-            of.fade(parts, math.exp2((newest - at) / self.half_life_ms))
+            of.fade(parts, fade(at - newest, self.half_life_ms))
             kept[0] = at
             of.add(parts, ready, sign)
         else:
-            of.add(parts, ready, sign * math.exp2((at - newest) / self.half_life_ms))
+            of.add(parts, ready, sign * fade(newest - at, self.half_life_ms))
         kept[1] += sign
         if not kept[1]:
             kept[2] = of.fresh()
@@ -231,7 +239,7 @@ class Decay(Fading):
             return [known[0], known[1], list(known[2])]
         older, newer = (one, other) if one[0] <= other[0] else (other, one)
         faded = list(older[2])
-        self.of.fade(faded, math.exp2((older[0] - newer[0]) / self.half_life_ms))
+        self.of.fade(faded, fade(newer[0] - older[0], self.half_life_ms))
         return [newer[0], one[1] + other[1], self.of.merge(newer[2], faded)]
 
     def columns(self, kept: Kept) -> tuple[float, ...]:

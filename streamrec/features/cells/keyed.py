@@ -70,7 +70,7 @@ class Keyed:
             entry[0] = newest
 
     def merge(self, one: Kept, other: Kept) -> Kept:
-        """What both parts of a stream give together, as a new value that shares nothing with them."""
+        """What both parts of a stream give together, as a new value: folding into it changes neither part."""
         nothing = [0, self.inner.fresh()]
         merged = {}
         for key in {**one[0], **other[0]}:

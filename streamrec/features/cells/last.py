@@ -112,7 +112,7 @@ class LatestDistinct(Cell):
         del kept[self.k :]
 
     def merge(self, one: Kept, other: Kept) -> Kept:
-        merged = [list(entry) for entry in one]
+        merged = list(one)
         for at, value in other:
             self.fold(merged, at, value)
         return merged

@@ -18,7 +18,7 @@ _FADING: Final = tuple(name for name, summary in SUMMARIES.items() if summary.we
 _TOP: Final = re.compile(r"top ([1-9][0-9]*)")
 _REMEDIES: Final = {
     "least": "use sliding or last", "most": "use sliding or last", "distinct": "use sliding or last",
-    "texts": "use last, such as last(20)", "top": "use decay, such as decay(7d)",
+    "texts": "use last, such as last(20)", "top 20": "use decay, such as decay(7d)",
     "first_at": "use always", "latest_at": "use always",
 }  # fmt: skip
 
@@ -50,9 +50,9 @@ def make(aggregate: str, window: Window) -> Cell:  # noqa: PLR0911  (a table)
     ValueError: there is no least over decay(7d): use sliding or last
     """
     top = _TOP.fullmatch(aggregate)
-    name = "top" if top else aggregate
+    name = "top 20" if top else aggregate
     if name not in _SUMMARIES and name not in _REMEDIES:
-        known = ", ".join((*_SUMMARIES, "first_at", "latest_at", "texts", "top 20"))
+        known = ", ".join(dict.fromkeys((*_SUMMARIES, *_REMEDIES)))
         raise ValueError(f"there is no aggregate {aggregate!r}: choose one of {known}")
     match window.kind, name:
         case "decay", "count":

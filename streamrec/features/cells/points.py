@@ -50,8 +50,7 @@ class Points(Cell):
             del kept[0]
 
     def merge(self, one: Kept, other: Kept) -> Kept:
-        merged = sorted([*map(list, one), *map(list, other)])
-        return merged[-self.room :]
+        return sorted([*one, *other])[-self.room :]
 
     def last_at(self, kept: Kept) -> int | None:
         return kept[-1][0] if kept else None

@@ -21,7 +21,7 @@ class Sliding(Cell):
 
     A time `t` is in the pane ``t * panes // length_ms``. The window as of `now` is the last `panes` whole panes and the running
     one: it covers at least `length_ms`, at most one pane more. An event counts, however late, while its pane is in the window of
-    the newest event; what falls out is forgotten.
+    the newest event; what falls out is forgotten. Each pane keeps a summary: that of distinct values has up to two hundred bytes.
 
     Attributes
     ----------

@@ -102,7 +102,7 @@ class Count(Summary):
     fades = True
 
     def ready(self, value: object) -> Any:  # noqa: ARG002
-        return 0.0
+        return 0
 
     def fresh(self) -> Parts:
         return [0]
@@ -118,22 +118,27 @@ class Count(Summary):
 
 
 class Total(Summary):
-    """The sum; 0 for nothing."""
+    """The sum; 0 for nothing. The weight is kept beside it, so that no rounding is left of what was all taken back."""
 
     name = "total"
     fades = True
 
     def fresh(self) -> Parts:
-        return [0.0]
+        return [0, 0.0]
 
     def add(self, parts: Parts, ready: Any, weight: float) -> None:
-        parts[0] += ready * weight
+        parts[0] += weight
+        parts[1] = parts[1] + ready * weight if parts[0] else 0.0
 
     def merge(self, one: Parts, other: Parts) -> Parts:
-        return [one[0] + other[0]]
+        return [one[0] + other[0], one[1] + other[1]]
+
+    def fade(self, parts: Parts, share: float) -> None:
+        parts[0] *= share
+        parts[1] *= share
 
     def result(self, parts: Parts) -> float:
-        return float(parts[0])
+        return float(parts[1])
 
 
 class Variance(Summary):

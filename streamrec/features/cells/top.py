@@ -10,6 +10,8 @@ from streamrec.features.cells.window import DAY_MS, MINUTE_MS, Window, text_of
 
 MOST: Final = 1000
 
+_LEAST: Final = 1e-12
+_FORGOTTEN: Final = 1e-30  # far less than _LEAST, so that late events do not find it missing
 _REBASE: Final = 100  # half-lives between the times as of which weights stand: 2^1024 overflows
 
 
@@ -19,6 +21,8 @@ class Top(Cell):
 
     Up to one and a half `k` are kept and then cut back to `k`: what was cut and comes again starts anew. So weights, order and
     merging are exact while no more than `k` texts have come, and a text that is heavy and frequent is never cut.
+
+    A text whose weight has faded to less than 1e-12 by the newest event is gone.
 
     Weights stand as of a time that all keys share (a multiple of 100 half-lives): a later event is written as the larger number
     that fades to it, so that nothing else has to be touched.
@@ -88,7 +92,7 @@ class Top(Cell):
             self._rebase(kept, at)
         weights = kept[2]
         amount *= math.exp2((at - kept[1]) / self.half_life_ms)
-        if amount:
+        if amount >= _FORGOTTEN:
             weights[known] = weights.get(known, 0.0) + amount
             if len(weights) > self.k + self.k // 2:
                 kept[2] = dict(self._best(weights))
@@ -109,7 +113,8 @@ class Top(Cell):
         return merged
 
     def columns(self, kept: Kept) -> tuple[float, ...]:
-        return (float(min(len(kept[2]), self.k)),)
+        least = self._least(kept)
+        return (float(min(sum(weight >= least for weight in kept[2].values()), self.k)),)
 
     def last_at(self, kept: Kept) -> int | None:
         at: int | None = kept[0]
@@ -117,9 +122,12 @@ class Top(Cell):
 
     def weights(self, kept: Kept, now: int) -> dict[str, float]:
         """The best texts and their weights as of `now` (ms): the largest first, then by text."""
-        newest = max(kept[0] or 0, kept[1])
-        fading = math.exp2((kept[1] - max(newest, now)) / self.half_life_ms)
-        return {known: weight * fading for known, weight in self._best(kept[2])}
+        fading = math.exp2((kept[1] - max(kept[0] or 0, kept[1], now)) / self.half_life_ms)
+        least = self._least(kept)
+        return {known: weight * fading for known, weight in self._best(kept[2]) if weight >= least}
+
+    def _least(self, kept: Kept) -> float:
+        return _LEAST * math.exp2((max(kept[0] or 0, kept[1]) - kept[1]) / self.half_life_ms)
 
     def _best(self, weights: dict[str, float]) -> list[tuple[str, float]]:
         return sorted(weights.items(), key=lambda entry: (-entry[1], entry[0]))[: self.k]
@@ -130,6 +138,6 @@ class Top(Cell):
         as_of = at // step * step
         if as_of > kept[1]:
             scale = math.exp2((kept[1] - as_of) / self.half_life_ms)
-            faded = {known: weight * scale for known, weight in kept[2].items()} if scale else {}
-            kept[2] = {known: weight for known, weight in faded.items() if weight}
+            faded = {known: weight * scale for known, weight in kept[2].items()}
+            kept[2] = {known: weight for known, weight in faded.items() if weight >= _FORGOTTEN}
             kept[1] = as_of

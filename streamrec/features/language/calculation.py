@@ -167,8 +167,8 @@ def only_between(x: Operand, least: float, most: float) -> Calculation:
 
 
 def only_if(flag: Expression, x: Operand) -> Calculation:
-    """x where the flag is 1; missing elsewhere."""
-    want(flag, "only_if", Type.FLAG)
+    """x where the flag (or a number) is 1; missing elsewhere."""
+    want(flag, "only_if", Type.FLAG, Type.NUMBER)
     return calculate("only_if", flag, x)
 
 
@@ -177,9 +177,9 @@ def is_missing(x: Expression) -> Calculation:
     return calculate("is_missing", x)
 
 
-def first_of(*values: Expression) -> Calculation:
+def first_of(value: Expression, *others: Operand) -> Calculation:
     """The first value that is not missing; of numbers, or of times."""
-    return calculate("first_time_of" if values and values[0].type is Type.TIME else "first_of", *values)
+    return calculate("first_time_of" if value.type is Type.TIME else "first_of", value, *others)
 
 
 def mean_of(*values: Expression) -> Calculation:
