@@ -148,7 +148,9 @@ class TrainerAgent(OwnerAgent):
             return
         [stored] = await hold.slot.read([self._keys.feature_set(feature_set)])
         if (columns := registered.unpack(stored)) is not None:
-            log.info("%s goes on with %s, %d columns, after %s", model.name, feature_set, len(columns), model.feature_set)
+            log.info(
+                "%s goes on with %s, %d columns, after %s", model.name, feature_set, len(columns), model.feature_set
+            )
             model.move(feature_set, columns)
 
     async def snapshot(self) -> None:

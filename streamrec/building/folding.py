@@ -298,7 +298,9 @@ class Fold:
         context = multiprocessing.get_context("spawn")
         for number in range(self._workers):
             ours, theirs = context.Pipe()
-            process = context.Process(target=_work, args=(theirs, plan, self._workers), name=f"fold-{number}", daemon=True)
+            process = context.Process(
+                target=_work, args=(theirs, plan, self._workers), name=f"fold-{number}", daemon=True
+            )
             process.start()
             theirs.close()
             self._pipes.append(ours)
@@ -345,7 +347,9 @@ def _work(pipe: Pipe, plan: Plan, workers: int) -> None:
         pipe.send(part.take(records, acting=acting))
 
 
-def _messages(pipe: Pipe) -> Iterator[tuple[list[Numbered], bool, list[bytes], list[tuple[int, JobPosting | Tombstone]]] | None]:
+def _messages(
+    pipe: Pipe,
+) -> Iterator[tuple[list[Numbered], bool, list[bytes], list[tuple[int, JobPosting | Tombstone]]] | None]:
     while True:
         try:
             yield pipe.recv()

@@ -155,8 +155,7 @@ def _erase(state: MemberState) -> None:
 def _touch_time(state: MemberState | JobState, at: int) -> None:
     if at < state.first_at or not state.first_at:
         state.first_at = at
-    if at > state.last_at:
-        state.last_at = at
+    state.last_at = max(state.last_at, at)
 
 
 def _put(jobs: dict[str, int], key: str, at: int) -> None:

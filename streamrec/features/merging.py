@@ -8,8 +8,9 @@ themselves: see `neighbours`.
 from collections.abc import Mapping
 
 from streamrec.features.cells.keyed import Keyed
+from streamrec.features.feeds import Cells, State
 from streamrec.features.fold import NEIGHBOUR_HALF_LIFE_MS
-from streamrec.features.plan import Cells, Plan, State
+from streamrec.features.plan import Plan
 from streamrec.features.state import Neighbours
 from streamrec.features.windows import fade
 

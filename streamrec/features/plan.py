@@ -6,19 +6,14 @@ of a job needs, and no others. *Steps*: every distinct expression once, inputs f
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from copy import copy
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from hashlib import blake2b
-from time import perf_counter
-from typing import Any, Final
-
-import msgspec
+from typing import Any
 
 from streamrec.events import Connection, JobEvent, MemberProfile
-from streamrec.features.cells.base import Cell, Kept
-from streamrec.features.cells.decay import DecayedCount, fold_counts
-from streamrec.features.cells.keyed import Keyed
+from streamrec.features.feeds import NOTHING, Cells, State, needs_of, together, watched_feed
 from streamrec.features.language.aggregates import Aggregate
 from streamrec.features.language.calculation import first_of
 from streamrec.features.language.declaration import DeclarationError
@@ -26,52 +21,8 @@ from streamrec.features.language.expression import Constant, Expression
 from streamrec.features.language.feature import Feature, FeatureSet, walk
 from streamrec.features.language.lifetime import Within
 from streamrec.features.language.reference import Reference
-from streamrec.features.language.streams import ACTION_OF, Condition, key_of
+from streamrec.features.language.streams import ACTION_OF
 from streamrec.features.language.types import Type
-
-Cells = dict[str, Kept]
-Feed = Callable[[Cells, Mapping[str, Any], int, int], None]  # cells, fields, time, sign
-
-JOIN: Final = "\x1f"  # between the texts of a combined key
-_NOTHING: Final[dict[str, Any]] = {}
-
-
-@dataclass(frozen=True)
-class State:
-    """One cell of an owner's state, and who reads it.
-
-    Attributes
-    ----------
-    aggregate
-        What it keeps.
-    ttl_ms
-        After which it is dropped; None for never.
-    features
-        Ids of the features that read it.
-    """
-
-    aggregate: Aggregate
-    ttl_ms: int | None
-    features: tuple[str, ...]
-
-    @property
-    def cell(self) -> Cell:
-        """What is kept of each key."""
-        return self.aggregate.cell
-
-    @property
-    def key(self) -> str:
-        """Its name in an owner's state."""
-        return self.aggregate.state_key
-
-    @property
-    def keeps(self) -> Cell | Keyed:
-        """What an owner keeps under the key: the cell, or one for each text of a combined key."""
-        return self.cell if self.aggregate.keep is None else Keyed(self.cell, self.aggregate.keep)
-
-    def last_at(self, kept: Kept) -> int | None:
-        """Time of the newest event (ms)."""
-        return self.keeps.last_at(kept)
 
 
 class Plan:
@@ -233,8 +184,8 @@ class Plan:
         self._member_feeds = {record: together(self._fed("member", record)) for record in (*ACTION_OF, Connection)}
         self._job_feeds = {int(action): together(self._fed("job", record)) for record, action in ACTION_OF.items()}
         states = self.states.values()
-        self._member_names = {record: _needs(states, "member", record).event for record in (*ACTION_OF, Connection)}
-        self._travels = {record: _needs(states, "job", record) or None for record in ACTION_OF}
+        self._member_names = {record: needs_of(states, "member", record).event for record in (*ACTION_OF, Connection)}
+        self._travels = {record: needs_of(states, "job", record) or None for record in ACTION_OF}
 
     def _fed(self, place: str, record: type) -> list[State]:
         """The cells of a member or a job that a kind of event goes into."""
@@ -243,18 +194,15 @@ class Plan:
             if each.aggregate.by.place == place and record in each.aggregate.stream.records
         ]  # fmt: skip
 
-    def __reduce__(self) -> tuple[type["Plan"], tuple[tuple[Feature, ...], tuple[FeatureSet, ...]]]:
-        """A plan travels to another process as what was declared."""
-        return Plan, (tuple(self._declared.values()), self.sets)
-
     def watched(self, note: Callable[[str, float], None]) -> "Plan":
         """The same plan, which tells after each fold into a cell its key and how long it took (s): for measurements."""
         made = copy(self)
         made._member_feeds = {
-            record: tuple(_watched(each, note) for each in self._fed("member", record)) for record in self._member_feeds
+            record: tuple(watched_feed(each, note) for each in self._fed("member", record))
+            for record in self._member_feeds
         }
         made._job_feeds = {
-            int(action): tuple(_watched(each, note) for each in self._fed("job", record))
+            int(action): tuple(watched_feed(each, note) for each in self._fed("job", record))
             for record, action in ACTION_OF.items()
         }
         return made
@@ -273,7 +221,7 @@ class Plan:
         """
         kind = type(event)
         names = self._member_names[kind]
-        said = {name: getattr(event, name) for name in names} if names else _NOTHING
+        said = {name: getattr(event, name) for name in names} if names else NOTHING
         for feed in self._member_feeds[kind]:
             feed(cells, said, at, sign)
 
@@ -294,136 +242,7 @@ class Plan:
     def fold_job(self, cells: Cells, action: int, said: Mapping[str, Any] | None, at: int, sign: int = 1) -> None:
         """Fold what a member did with a job into the job's cells, in place; see `fold_member` and `travels`."""
         for feed in self._job_feeds[action]:
-            feed(cells, said or _NOTHING, at, sign)
-
-
-class _Needs(msgspec.Struct, frozen=True):
-    event: tuple[str, ...]
-    profile: tuple[str, ...]
-
-    def __bool__(self) -> bool:
-        return bool(self.event or self.profile)
-
-
-def _needs(states: Iterable[State], place: str, record: type) -> _Needs:
-    event: dict[str, None] = {}
-    profile: dict[str, None] = {}
-    for each in states:
-        aggregate = each.aggregate
-        if aggregate.by.place != place or record not in aggregate.stream.records:
-            continue
-        event.update(dict.fromkeys(condition.field for condition in aggregate.stream.conditions))
-        if aggregate.value is not None:
-            event[aggregate.value] = None
-        for part in aggregate.by.keyed:
-            origin, _, name = part.rpartition(".")
-            if origin == "profile":
-                profile[name] = None
-            else:
-                event["job_id" if part == "job" else name] = None
-    return _Needs(tuple(event), tuple(profile))
-
-
-def together(states: Sequence[State]) -> tuple[Feed, ...]:
-    """The feeds of cells: decayed counts, of which there are many, by one of them all."""
-    counts = [each for each in states if isinstance(each.keeps, DecayedCount) and _is_plain(each)]
-    rest = tuple(_feed(each) for each in states if each not in counts)
-    if not counts:
-        return rest
-    pairs = tuple((each.key, each.aggregate.window.span_ms) for each in counts)
-
-    def count(cells: Cells, said: Mapping[str, Any], at: int, sign: int) -> None:  # noqa: ARG001  (a `Feed`)
-        fold_counts(cells, pairs, at, sign)
-
-    return (count, *rest)
-
-
-def _is_plain(state: State) -> bool:
-    aggregate = state.aggregate
-    return not (aggregate.stream.conditions or aggregate.by.keyed or aggregate.value or state.ttl_ms)
-
-
-def _feed(state: State) -> Feed:
-    """The pure function that takes an event into one cell."""
-    aggregate, key, ttl = state.aggregate, state.key, state.ttl_ms
-    cell, keeps = state.cell, state.keeps
-    fold, fresh, reversible = cell.fold, keeps.fresh, cell.reversible
-    conditions, value = aggregate.stream.conditions, aggregate.value
-    keys = tuple("job_id" if part == "job" else part.removeprefix("event.") for part in aggregate.by.keyed)
-
-    if _is_plain(state):
-
-        def plain(cells: Cells, said: Mapping[str, Any], at: int, sign: int) -> None:
-            kept = cells.get(key)
-            if kept is None:
-                if sign < 0:
-                    return
-                kept = fresh()
-                _put(cells, key, kept)
-            fold(kept, at, None, sign)
-
-        return plain
-
-    # What is taken back says nothing of how it was done: only counts of everything can take it back.
-    exact = reversible and not (conditions or keys or value)
-
-    def feed(cells: Cells, said: Mapping[str, Any], at: int, sign: int) -> None:
-        if (sign < 0 and not exact) or not _meets(conditions, said):
-            return
-        kept = cells.get(key)
-        if ttl is not None and kept is not None:
-            last_at = keeps.last_at(kept)
-            if last_at is not None and at < last_at - ttl:
-                return  # it had been dropped by then
-            if last_at is not None and at > last_at + ttl:
-                kept = None
-        if kept is None:
-            if sign < 0:
-                return
-            kept = fresh()
-        given = said.get(value) if value is not None else None
-        if isinstance(keeps, Keyed):
-            texts = [said.get(name) for name in keys]
-            if not all(texts):
-                return
-            keeps.fold(kept, at, JOIN.join(map(joined, keys, texts)), given, sign)
-        elif value is None or given is not None:
-            fold(kept, at, given, sign)
-        else:
-            return
-        _put(cells, key, kept)
-
-    return feed
-
-
-def _put(cells: Cells, key: str, kept: Kept) -> None:
-    """Cells stand in the order of their keys, so that equal states are equal bytes, whatever came first."""
-    new = key not in cells
-    cells[key] = kept
-    if new and len(cells) > 1:
-        ordered = sorted(cells.items())
-        cells.clear()
-        cells.update(ordered)
-
-
-def joined(name: str, text: str) -> str:
-    """A text as a part of a combined key: as texts are compared, but for the ids of jobs."""
-    return text if name == "job_id" else str(key_of(text))
-
-
-def _meets(conditions: Sequence[Condition], said: Mapping[str, Any]) -> bool:
-    return all(condition.holds(said.get(condition.field)) for condition in conditions)
-
-
-def _watched(state: State, note: Callable[[str, float], None]) -> Feed:
-    feed, key = _feed(state), state.key
-
-    def watched(cells: Cells, said: Mapping[str, Any], at: int, sign: int) -> None:
-        began = perf_counter()
-        feed(cells, said, at, sign)
-        note(key, perf_counter() - began)
-
-    return watched
+            feed(cells, said or NOTHING, at, sign)
 
 
 def _is(one: object, other: object) -> bool:

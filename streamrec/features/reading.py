@@ -27,10 +27,10 @@ from streamrec.features.columns import (
     Longs,
     Rows,
 )
+from streamrec.features.feeds import JOIN
 from streamrec.features.language.aggregates import Aggregate
 from streamrec.features.language.streams import key_of
 from streamrec.features.language.ties import CONNECTIONS_DID
-from streamrec.features.plan import JOIN
 from streamrec.features.seniority import level_of
 from streamrec.features.table import JobTable
 from streamrec.features.view import APPLIED, CHECKED, DESIRED, LAST, LIKED, RECENT, SOURCES, MemberView, Singles

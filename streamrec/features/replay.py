@@ -41,8 +41,8 @@ from streamrec.features.fold import (
     fold_entry,
     fold_event,
     fold_neighbours,
-    fold_tie,
     fold_posting,
+    fold_tie,
     is_duplicate,
     remember,
 )
@@ -206,6 +206,11 @@ class Networks:
 
 def act_of(number: int, own: Effect | None) -> Act | None:
     """What connections are told of an event, given its effect; None for nothing."""
-    if own is None or own.action is None or own.action == Action.DISMISS or (own.action == Action.VIEW and not own.first):
+    if (
+        own is None
+        or own.action is None
+        or own.action == Action.DISMISS
+        or (own.action == Action.VIEW and not own.first)
+    ):
         return None
     return Act(number, own.job_id, own.action, own.sign, own.first)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from math import isnan
 from typing import Any, Final
 
 from streamrec.codecs.records import KINDS
@@ -48,7 +49,7 @@ def text_of(cell: object) -> str:
     """
     if isinstance(cell, str):
         return cell.strip()
-    if cell is None or cell != cell:  # NaN
+    if cell is None or (isinstance(cell, float) and isnan(cell)):
         return ""
     if isinstance(cell, bool):
         return str(cell).lower()

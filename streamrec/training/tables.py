@@ -118,7 +118,7 @@ class ParquetTable:
 
 def _parquet(path: Path) -> Any:
     try:
-        import pyarrow.parquet as parquet  # noqa: PLC0415  (an extra)
+        from pyarrow import parquet  # noqa: PLC0415  (an extra)
     except ImportError:
         raise FileError(f"{path} is a Parquet file: to read it, pip install 'streamrec[parquet]'") from None
     return parquet

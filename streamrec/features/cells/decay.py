@@ -149,17 +149,19 @@ class DecayedCount(Fading):
         return np.where(scores < -_FARTHEST, 0.0, np.exp2(np.clip(scores, -_FARTHEST, _FARTHEST)))
 
 
-def fold_counts(cells: dict[str, Kept], counts: Iterable[tuple[str, int]], at: int, sign: int) -> None:
+def fold_counts(cells: dict[str, Kept], counts: Iterable[tuple[str, int]], at: int, sign: int) -> bool:
     """`DecayedCount.fold` of several counts of one owner, by key and half-life (ms), in place: the same to the last bit.
 
     Most of what is kept are such counts, and a call for each of them is most of what they cost. One that is not there begins,
-    unless something is taken back.
+    unless something is taken back; whether one has begun.
     """
+    begun = False
     for key, half_life_ms in counts:
         kept = cells.get(key)
         if kept is None:
             if sign > 0:
                 cells[key] = [1.0, at, 1]
+                begun = True
             continue
         newest = kept[1]
         if at > newest:
@@ -172,6 +174,7 @@ def fold_counts(cells: dict[str, Kept], counts: Iterable[tuple[str, int]], at: i
         kept[2] += sign
         if not kept[2]:
             kept[0] = 0.0
+    return begun
 
 
 @dataclass(frozen=True)
