@@ -7,6 +7,7 @@ So a worker waits for the slowest of each chunk, nothing has to be ordered again
 chunks are in memory.
 """
 
+import gc
 import multiprocessing
 import signal
 import time
@@ -320,11 +321,15 @@ class Fold:
         return found
 
     def __enter__(self) -> Self:
+        self._collecting = gc.isenabled()
+        gc.disable()  # states are trees: looking for cycles in all of them, again and again, would double the cost
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._collecting:
+            gc.enable()
         for pipe in self._pipes:
             pipe.close()
         for process in self._processes:
@@ -337,6 +342,7 @@ class Fold:
 def _work(pipe: Pipe, plan: Plan, workers: int) -> None:
     """A worker: it ends with the reader, which alone listens to Ctrl-C."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.disable()  # see `Fold.__enter__`
     part = Part(plan, workers)
     for message in _messages(pipe):
         if message is None:

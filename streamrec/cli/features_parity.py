@@ -1,0 +1,4 @@
+import click
+@click.command("check-parity")
+def check_parity() -> None:
+    """x"""
