@@ -17,14 +17,15 @@ from multiprocessing.connection import Connection as Pipe
 from multiprocessing.process import BaseProcess
 from operator import itemgetter
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, cast
 from zlib import crc32
 
 import msgspec
 
 from streamrec.events import Connection, JobPosting, Tombstone
+from streamrec.features.fold import Effect
 from streamrec.features.plan import Plan
-from streamrec.features.replay import DUPLICATE, Act, Effect, Jobs, MemberRecord, Members, Networks, act_of
+from streamrec.features.replay import DUPLICATE, Act, Jobs, MemberRecord, Members, Networks, act_of
 from streamrec.features.state import pack
 
 CHUNK: Final = 5_000  # records
@@ -243,9 +244,7 @@ class Fold:
             for pipe in self._pipes:
                 self._put(pipe, None)
             for pipe in self._pipes:
-                part = self._get(pipe)
-                assert isinstance(part, Folded)
-                found.add(part)
+                found.add(cast("Folded", self._get(pipe)))
         found.networks = {
             key: pack(network)
             for key, network in self._networks.states.items()

@@ -55,7 +55,8 @@ def write_values(values: Iterable[Value], path: Path) -> int:
         writer = csv.writer(out)
         if path.suffix == ".csv":
             writer.writerow(Value.__struct_fields__)
-        for count, value in enumerate(values, 1):
+        for value in values:
+            count += 1
             if path.suffix == ".csv":
                 writer.writerow(msgspec.structs.astuple(value))
             else:
@@ -80,7 +81,9 @@ def _parquet(values: Iterable[Value], path: Path) -> int:
     with parquet.ParquetWriter(path, schema) as writer:
         for some in _batches(values):
             rows = [msgspec.structs.astuple(value) for value in some]
-            columns = [arrow.array(column, field.type) for column, field in zip(zip(*rows, strict=True), schema, strict=True)]
+            columns = [
+                arrow.array(column, field.type) for column, field in zip(zip(*rows, strict=True), schema, strict=True)
+            ]
             writer.write_batch(arrow.record_batch(columns, schema=schema))
             count += len(rows)
     return count

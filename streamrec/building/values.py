@@ -62,7 +62,9 @@ class States:
             rows = self.table.rows(some)
             yield from _values("", some, reader, Reading(self._blank, self.table, rows, now))
 
-    def of_member(self, features: Sequence[Feature], member_id: str, job_ids: Sequence[str], now: int) -> Iterator[Value]:
+    def of_member(
+        self, features: Sequence[Feature], member_id: str, job_ids: Sequence[str], now: int
+    ) -> Iterator[Value]:
         """Features of a member beside jobs or, without jobs, of the member alone."""
         state, folded = self.member(member_id), self._folded
         rows = {job: unpack(Neighbours, folded.neighbours[job]) for job in sources(state) if job in folded.neighbours}

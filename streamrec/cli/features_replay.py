@@ -207,7 +207,9 @@ def replay(
         errors.print(text, markup=False, highlight=False)
 
     features = chosen(names)
-    workers = workers or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else workers or os.cpu_count() or 1
+    workers = (
+        workers or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else workers or os.cpu_count() or 1
+    )
     try:
         if values is not None:
             check_format(values)
@@ -235,7 +237,12 @@ def replay(
 
 
 def _write(
-    folded: Folded, summary: dict[str, Any], features: Sequence[Feature], out: Path | None, values: Path | None, now: int
+    folded: Folded,
+    summary: dict[str, Any],
+    features: Sequence[Feature],
+    out: Path | None,
+    values: Path | None,
+    now: int,
 ) -> None:
     if out is not None:
         write_states(folded, out)
