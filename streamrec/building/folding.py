@@ -100,8 +100,17 @@ class Part:
         self._members, self._jobs = Members(plan), Jobs(plan)
         self._owners: dict[str, int] = {}
         self._cells: dict[str, Cost] = {}
-        self._plans = (plan, plan.watched(self._note))
+        self._plan, self._watched = plan, plan.watched(self._note)
         self._seconds = 0.0
+
+    def __getstate__(self) -> dict[str, object]:
+        """Picklable between chunks: work may be moved to another process."""
+        self._members.plan = self._jobs.plan = self._plan
+        return {name: value for name, value in vars(self).items() if name != "_watched"}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        vars(self).update(state)
+        self._watched = self._plan.watched(self._note)
 
     def take(self, records: Iterable[Numbered], *, acting: bool) -> Told:
         """The stage of members, of one chunk. `acting`: whether there are connections, who are told."""
@@ -189,7 +198,7 @@ class Part:
         )  # fmt: skip
 
     def _watch(self) -> None:
-        plan = self._plans[self._chunks % _WATCHED == 1]
+        plan = self._watched if self._chunks % _WATCHED == 1 else self._plan
         self._members.plan = self._jobs.plan = plan
         self._chunks += 1
 
