@@ -91,7 +91,7 @@ def together(states: Sequence[State]) -> tuple[Feed, ...]:
     rest = tuple(_feed(each) for each in states if each not in counts)
     if not counts:
         return rest
-    pairs = tuple((each.key, each.aggregate.window.span_ms) for each in counts)
+    pairs = tuple(sorted((each.key, each.aggregate.window.span_ms) for each in counts))
 
     def count(cells: Cells, said: Mapping[str, Any], at: int, sign: int) -> None:  # noqa: ARG001  (a `Feed`)
         if fold_counts(cells, pairs, at, sign):
@@ -125,6 +125,21 @@ def _feed(state: State) -> Feed:
             fold(kept, at, None, sign)
 
         return plain
+
+    if len(keys) == 1 and isinstance(keeps, Keyed) and not (conditions or value or ttl):
+        name, joins, fold_text = keys[0], keys[0] != "job_id", keeps.fold
+
+        def by_text(cells: Cells, said: Mapping[str, Any], at: int, sign: int) -> None:
+            text = said.get(name)
+            if sign < 0 or not text:
+                return
+            kept = cells.get(key)
+            if kept is None:
+                kept = fresh()
+                _put(cells, key, kept)
+            fold_text(kept, at, str(key_of(text)) if joins else text)
+
+        return by_text
 
     # What is taken back says nothing of how it was done: only counts of everything can take it back.
     exact = reversible and not (conditions or keys or value)
@@ -167,7 +182,10 @@ def _put(cells: Cells, key: str, kept: Kept) -> None:
 
 
 def _order(cells: Cells) -> None:
-    ordered = sorted(cells.items())
+    keys = sorted(cells)
+    if keys == list(cells):
+        return
+    ordered = {key: cells[key] for key in keys}
     cells.clear()
     cells.update(ordered)
 

@@ -12,6 +12,7 @@ Rules
 * *Bounds*: sets of jobs keep the `TOUCHED` that were written last; a job that fell out counts as not touched.
 """
 
+from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import blake2b
 from math import exp2
@@ -297,12 +298,24 @@ def fold_neighbours(row: Neighbours, entry: ActivityEntry | Effect) -> None:
         _cut(row)
 
 
-def fold_tie(row: Neighbours, job_id: str, weight: float, at: int) -> None:
-    """`fold_neighbours` of one tie, as of the time `at` (ms): of what `mirrored` gives there are many."""
-    weights, scale = _raised(row, at)
-    weights[job_id] = weights.get(job_id, 0.0) + weight * scale
-    if len(weights) > _ROOM:
-        _cut(row)
+def fold_ties(rows: dict[str, Neighbours], job_id: str, others: Iterable[tuple[str, float]], at: int) -> None:
+    """`fold_neighbours` of what `mirrored` gives, at once, in place: the same to the last bit.
+
+    A first touch ties a job to some ten others, and each of their rows gains one: nothing is done more often.
+    """
+    for other, weight in others:
+        row = rows.get(other)
+        if row is None:
+            rows[other] = Neighbours(at, {job_id: weight})
+            continue
+        weights, age = row.weights, at - row.at
+        if not weights or age > _FARTHEST_MS:
+            weights, scale = _raised(row, at)
+        else:
+            scale = exp2(age / NEIGHBOUR_HALF_LIFE_MS)
+        weights[job_id] = weights.get(job_id, 0.0) + weight * scale
+        if len(weights) > _ROOM:
+            _cut(row)
 
 
 def _raised(row: Neighbours, at: int) -> tuple[dict[str, float], float]:

@@ -42,7 +42,7 @@ from streamrec.features.fold import (
     fold_event,
     fold_neighbours,
     fold_posting,
-    fold_tie,
+    fold_ties,
     is_duplicate,
     remember,
 )
@@ -133,12 +133,7 @@ class Jobs:
 
     def tie(self, job_id: str, others: Iterable[tuple[str, float]], at: int) -> None:
         """Let each of the others have the job as a neighbour: what `fold.mirrored` says, at once."""
-        rows = self.rows
-        for other, weight in others:
-            row = rows.get(other)
-            if row is None:
-                row = rows[other] = Neighbours()
-            fold_tie(row, job_id, weight, at)
+        fold_ties(self.rows, job_id, others, at)
 
     def post(self, posting: JobPosting | Tombstone) -> None:
         """Fold a posting, or its removal."""
