@@ -28,8 +28,8 @@ from streamrec.features.plan import Plan
 from streamrec.features.replay import DUPLICATE, Act, Jobs, MemberRecord, Members, Networks, act_of
 from streamrec.features.state import pack
 
-CHUNK: Final = 5_000  # records
-_WATCHED: Final = 16  # of so many chunks one is folded with the clock in hand
+CHUNK: Final = 2_000  # records
+_WATCHED: Final = 8  # of so many chunks one is folded with the clock in hand
 _WAIT_S: Final = 3.0
 _OWN: Final = 2  # parts of what a parcel says of a job's own event; ties have more
 

@@ -258,9 +258,7 @@ class Check:
         for job_id, value in self._live.jobs.items():
             yield from self._compared(f"job {job_id}", JobState, value, replayed.jobs[job_id])
 
-    def _compared(
-        self, entity: str, kind: type[State], live: bytes, replayed: bytes
-    ) -> Iterator[Difference]:
+    def _compared(self, entity: str, kind: type[State], live: bytes, replayed: bytes) -> Iterator[Difference]:
         try:
             state = unpack(kind, live)
         except UnreadableStateError as error:

@@ -47,7 +47,7 @@ def traffic(count: int, start: int, seed: int) -> Iterator[tuple[str, Any]]:
         if kind is JobLike:
             said["liked"] = some.random() < 0.7
         topic = {JobView: "job-views", JobLike: "job-likes", JobSave: "job-saves", JobApplication: "job-applications"}
-        before.append((topic.get(kind, "job-dismissals"), kind(**said)))  # type: ignore[call-overload]
+        before.append((topic.get(kind, "job-dismissals"), kind(**said)))
         yield before[-1]
 
 

@@ -1,4 +1,4 @@
-"""What each aggregate is, from the raw events: no state, no increments, nothing shared with the code under test but declarations."""
+"""What each aggregate is, from the raw events: no state, no increments, nothing shared with the code but declarations."""
 
 import math
 from collections import Counter
@@ -183,6 +183,6 @@ def _over(aggregate: Aggregate, points: list[tuple[int, Any]], now: int) -> Any:
     mean = math.fsum(each * weight for each, weight in zip(values, weights, strict=True)) / math.fsum(weights)
     if name == "mean":
         return mean
-    return math.fsum(weight * (each - mean) ** 2 for each, weight in zip(values, weights, strict=True)) / math.fsum(weights)
-
-
+    return math.fsum(weight * (each - mean) ** 2 for each, weight in zip(values, weights, strict=True)) / math.fsum(
+        weights
+    )

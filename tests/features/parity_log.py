@@ -74,8 +74,13 @@ def _features() -> list[Feature]:
     found: list[tuple[str, Any, str | None]] = []
     for place, by in (("member", member), ("job", job)):
         for kind, (window, aggregates) in _WINDOWS.items():
-            found += [(f"{place}_{kind}_{each.__name__}", each(views.dwell_ms, by, window), None) for each in aggregates]
-            found += [(f"{place}_{kind}_{stream.name}", count(stream, by, window), None) for stream in (views, likes, saves, actions)]
+            found += [
+                (f"{place}_{kind}_{each.__name__}", each(views.dwell_ms, by, window), None) for each in aggregates
+            ]
+            found += [
+                (f"{place}_{kind}_{stream.name}", count(stream, by, window), None)
+                for stream in (views, likes, saves, actions)
+            ]
             if kind != "decay":
                 found.append((f"{place}_{kind}_distinct", distinct(views.session_id, by, window), None))
         found += [
@@ -103,7 +108,9 @@ def _features() -> list[Feature]:
         ("trade_dwell", total(views.dwell_ms, (profile.industry, posting.function), keep=20), None),
     ]
     return [
-        Feature(f"parity_{name}", absolute(each) if name.endswith(("first", "newest")) else each, name, "number", ttl=ttl)
+        Feature(
+            f"parity_{name}", absolute(each) if name.endswith(("first", "newest")) else each, name, "number", ttl=ttl
+        )
         for name, each, ttl in found
     ]
 
@@ -119,7 +126,9 @@ def some_log(seed: int, size: int, *, moving: bool = False) -> list[Any]:
     some = Random(seed)
     jobs, members = [f"j{n}" for n in range(5)], [f"m{n}" for n in range(4)]
     log: list[Any] = [
-        JobPosting(job_id=each, title=f"Job {each}", company=some.choice(["A", "b", "B "]), function=some.choice(["x", "y"]))
+        JobPosting(
+            job_id=each, title=f"Job {each}", company=some.choice(["A", "b", "B "]), function=some.choice(["x", "y"])
+        )
         for each in jobs[:4]
     ]
     log += [_profile(some, each) for each in members[:3]]

@@ -13,6 +13,7 @@ from streamrec import codecs
 from streamrec.agents.derived import ActivityBuffer, fresh_entries
 from streamrec.building.folding import Fold, Folded, Part, owner_of
 from streamrec.events import Event, JobPosting, MemberProfile
+from streamrec.features import library
 from streamrec.features.cells.sketch import RELATIVE_ERROR
 from streamrec.features.comparison import alike, compare
 from streamrec.features.fold import fold_entry, fold_member, fold_posting, is_duplicate, remember
@@ -22,6 +23,7 @@ from streamrec.features.state import JobState, MemberState, pack, unpack
 from streamrec.features.table import JobTable
 from streamrec.features.view import MemberView
 from streamrec.partitioner import partition_of
+from streamrec.settings import Settings
 from streamrec.stores.positions import Mark
 from streamrec.training.offline import Offline
 from tests.features import oracle
@@ -63,12 +65,12 @@ def streamed(log: list[Any], some: Random, partitions: int = 2) -> tuple[dict[st
             buffer = ActivityBuffer(place[0], "id", place[1], partitions)
             states = {record.member_id: unpack(MemberState, members.get(record.member_id)) for _, record in batch}
             for offset, record in batch:
-                state = states[record.member_id]
+                mine = states[record.member_id]
                 if isinstance(record, Event):
-                    if is_duplicate(state, record.event_id):
+                    if is_duplicate(mine, record.event_id):
                         continue
-                    remember(state, record.event_id)
-                buffer.add(offset, fold_member(state, record, PLAN))
+                    remember(mine, record.event_id)
+                buffer.add(offset, fold_member(mine, record, PLAN))
             made = [*buffer.records()]
             for _ in range(1 + (some.random() < 0.2)):  # now and then a batch is done again: its effects come twice
                 for each in made:
@@ -154,7 +156,7 @@ def test_replay_and_the_oracle_agree_on_every_aggregate(seed: int, size: int, la
 def agree(aggregate: Aggregate, is_: float, ought: float) -> bool:
     if np.isnan(is_) or np.isnan(ought):
         return bool(np.isnan(is_) and np.isnan(ought))
-    if aggregate.name == "distinct" and ought > 12:  # noqa: PLR2004 - from there on a sketch, within five standard errors
+    if aggregate.name == "distinct" and ought > 12:
         return abs(is_ - ought) <= 5 * RELATIVE_ERROR * ought
     if aggregate.name == "variance":  # values up to 65,000: what is left of their squares
         return abs(is_ - ought) <= 1e-9 * max(ought, 65_000.0**2)
@@ -170,14 +172,16 @@ def test_parts_give_the_same_bytes_as_one(seed: int, size: int, workers: int) ->
     while at < len(numbered):
         chunk = numbered[at : at + some.randrange(1, 40)]
         at += len(chunk)
+        records = [(n, each) for n, each in chunk if not isinstance(each, JobPosting)]
         told = [
-            part.take([(n, each) for n, each in chunk if not isinstance(each, JobPosting) and owner_of(each.member_id, workers) == place],
-                      acting=True)
+            part.take([each for each in records if owner_of(each[1].member_id, workers) == place], acting=True)
             for place, part in enumerate(parts)
-        ]  # fmt: skip
+        ]
         for place, part in enumerate(parts):
             postings: list[Any] = [
-                (n, each) for n, each in chunk if isinstance(each, JobPosting) and owner_of(each.job_id, workers) == place
+                (n, each)
+                for n, each in chunk
+                if isinstance(each, JobPosting) and owner_of(each.job_id, workers) == place
             ]
             part.count([each.parcels[place] for each in told], postings)
         parts = [pickle.loads(pickle.dumps(part)) for part in parts]
@@ -189,7 +193,9 @@ def test_parts_give_the_same_bytes_as_one(seed: int, size: int, workers: int) ->
 
 
 def test_processes_give_the_same_bytes_as_one() -> None:
-    log = some_log(5, 4_000, moving=True) * 2  # more than a chunk; the second time, what is still remembered is a duplicate
+    log = (
+        some_log(5, 4_000, moving=True) * 2
+    )  # more than a chunk; the second time, what is still remembered is a duplicate
     whole = replayed(log)
     with Fold(PLAN, 2) as fold:
         for record in log:
@@ -202,11 +208,8 @@ def test_processes_give_the_same_bytes_as_one() -> None:
 
 
 def test_a_replay_holds_what_the_system_in_memory_holds() -> None:
-    from streamrec.features.library import PLAN as shipped
-    from streamrec.settings import Settings
-
     log, offline = some_log(7, 300, moving=True), Offline(Settings())
-    with Fold(shipped) as fold:
+    with Fold(library.PLAN) as fold:
         for record in log:
             fold.take(record)
             offline.take(record) if not isinstance(record, MemberProfile | JobPosting) else offline.fold(record)

@@ -6,9 +6,9 @@ from streamrec.models.base import Model
 from streamrec.models.checks import Check, checks_for
 from streamrec.models.job_check import JobCheck
 from streamrec.models.measures import Data
+from streamrec.models.moving import Move
 from streamrec.models.planted import planted_examples
 from streamrec.models.regression import Head
-from streamrec.models.moving import Move
 from streamrec.models.rows import Floats, Rows
 
 pytestmark = pytest.mark.slow  # each check learns a few thousand lists
