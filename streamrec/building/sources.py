@@ -20,7 +20,8 @@ from streamrec.partitioner import partition_of
 from streamrec.settings import Settings
 from streamrec.topics import JOB_ACTIVITY, JOB_TOPICS, MEMBER_ACTIVITY, MEMBER_TOPICS
 from streamrec.training.replay import Due, Replay
-from streamrec.training.rows import BadRow, Table
+from streamrec.training.rows import BadRow
+from streamrec.training.tables import open_table
 
 SOURCES: Final = (
     *(name for name in (*MEMBER_TOPICS, *JOB_TOPICS) if name not in (JOB_ACTIVITY, MEMBER_ACTIVITY)),
@@ -93,7 +94,7 @@ def _columns(files: Files, number: int) -> dict[str, str]:
     """The names of columns that mean a log: the first one comes with catalogue and members, the others have fewer."""
     if not number:
         return files.columns
-    there = Table(files.logs[number]).columns
+    there = open_table(files.logs[number]).columns
     return {name: column for name, column in files.columns.items() if column in there}
 
 

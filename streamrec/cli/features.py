@@ -11,6 +11,8 @@ from rich.text import Text
 
 from streamrec.cli.features_cost import cost
 from streamrec.cli.features_lineage import lineage
+from streamrec.cli.features_parity import check_parity
+from streamrec.cli.features_replay import replay
 from streamrec.cli.tables import new_table, show_table
 from streamrec.features.catalogue import Entry, UnknownFeatureError
 from streamrec.features.near import near
@@ -179,5 +181,5 @@ def _by_topic(sources: Sequence[str]) -> list[str]:
     return [f"{topic}: {', '.join(names)}" for topic, names in fields.items()]
 
 
-for _command in (lineage, cost):
+for _command in (lineage, cost, replay, check_parity):
     features.add_command(_command)

@@ -1,12 +1,14 @@
-"""How events go into the cells of a member's or a job's state: one cell for equal aggregates, whatever reads it."""
+"""Feeds: what an event does to the cells of its member or job, one pure function for each cell, or for many at once."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from time import perf_counter
+from typing import Any, Final
 
 import msgspec
 
 from streamrec.features.cells.base import Cell, Kept
+from streamrec.features.cells.decay import DecayedCount, fold_counts
 from streamrec.features.cells.keyed import Keyed
 from streamrec.features.language.aggregates import Aggregate
 from streamrec.features.language.keys import joined
@@ -16,6 +18,8 @@ from streamrec.features.texts import text_of
 
 Cells = dict[str, Kept]
 Feed = Callable[[Cells, Mapping[str, Any], int, int], None]  # cells, fields, time, sign
+
+NOTHING: Final[dict[str, Any]] = {}
 
 
 @dataclass(frozen=True)
@@ -68,8 +72,7 @@ class Needs(msgspec.Struct, frozen=True):
         return bool(self.event or self.profile)
 
 
-def needs(states: Iterable[State], place: str, record: type) -> Needs:
-    """What the states of members or of jobs (`place`) need of events of a kind."""
+def needs_of(states: Iterable[State], place: str, record: type) -> Needs:
     event: dict[str, None] = {}
     profile: dict[str, None] = {}
     for each in states:
@@ -88,6 +91,26 @@ def needs(states: Iterable[State], place: str, record: type) -> Needs:
     return Needs(tuple(event), tuple(profile))
 
 
+def together(states: Sequence[State]) -> tuple[Feed, ...]:
+    """The feeds of cells: decayed counts, of which there are many, by one of them all."""
+    counts = [each for each in states if isinstance(each.keeps, DecayedCount) and _is_plain(each)]
+    rest = tuple(feed_of(each) for each in states if each not in counts)
+    if not counts:
+        return rest
+    pairs = tuple(sorted((each.key, each.aggregate.window.span_ms) for each in counts))
+
+    def count(cells: Cells, said: Mapping[str, Any], at: int, sign: int) -> None:  # noqa: ARG001  (a `Feed`)
+        if fold_counts(cells, pairs, at, sign):
+            _order(cells)
+
+    return (count, *rest)
+
+
+def _is_plain(state: State) -> bool:
+    aggregate = state.aggregate
+    return not (aggregate.stream.conditions or aggregate.by.keyed or aggregate.value or state.ttl_ms)
+
+
 def feed_of(state: State) -> Feed:
     """The pure function that takes an event into one cell."""
     aggregate, key, ttl = state.aggregate, state.key, state.ttl_ms
@@ -98,9 +121,9 @@ def feed_of(state: State) -> Feed:
     keys = tuple("job_id" if part == "job" else part.removeprefix("event.") for part in parts)
     is_text = value is not None and aggregate.stream.types()[value] is Type.TEXT and not value.endswith("_id")
 
-    if not (conditions or keys or value or ttl):
+    if _is_plain(state):
 
-        def plain(cells: Cells, said: Mapping[str, Any], at: int, sign: int) -> None:  # noqa: ARG001  (a Feed)
+        def plain(cells: Cells, said: Mapping[str, Any], at: int, sign: int) -> None:  # noqa: ARG001  (a `Feed`)
             kept = cells.get(key)
             if kept is None:
                 if sign < 0:
@@ -110,6 +133,21 @@ def feed_of(state: State) -> Feed:
             fold(kept, at, None, sign)
 
         return plain
+
+    if len(keys) == 1 and isinstance(keeps, Keyed) and not (conditions or value or ttl):
+        name, fold_text = keys[0], keeps.fold
+
+        def by_text(cells: Cells, said: Mapping[str, Any], at: int, sign: int) -> None:
+            by = joined(parts, (said.get(name),)) if sign > 0 else None
+            if by is None:
+                return
+            kept = cells.get(key)
+            if kept is None:
+                kept = fresh()
+                _put(cells, key, kept)
+            fold_text(kept, at, by)
+
+        return by_text
 
     # What is taken back says nothing of how it was done: only counts of everything can take it back.
     exact = reversible and not (conditions or keys or value)
@@ -149,11 +187,30 @@ def _put(cells: Cells, key: str, kept: Kept) -> None:
     """Cells stand in the order of their keys, so that equal states are equal bytes, whatever came first."""
     new = key not in cells
     cells[key] = kept
-    if new and len(cells) > 1:
-        ordered = sorted(cells.items())
-        cells.clear()
-        cells.update(ordered)
+    if new:
+        _order(cells)
+
+
+def _order(cells: Cells) -> None:
+    keys = sorted(cells)
+    if keys == list(cells):
+        return
+    ordered = {key: cells[key] for key in keys}
+    cells.clear()
+    cells.update(ordered)
 
 
 def _meets(conditions: Sequence[Condition], said: Mapping[str, Any]) -> bool:
     return all(condition.holds(said.get(condition.field)) for condition in conditions)
+
+
+def watched_feed(state: State, note: Callable[[str, float], None]) -> Feed:
+    """The same as `feed_of`, which tells after each event the cell's key and how long it took (s)."""
+    feed, key = feed_of(state), state.key
+
+    def watched(cells: Cells, said: Mapping[str, Any], at: int, sign: int) -> None:
+        began = perf_counter()
+        feed(cells, said, at, sign)
+        note(key, perf_counter() - began)
+
+    return watched

@@ -12,7 +12,12 @@ Rules
 * *Bounds*: sets of jobs keep the `TOUCHED` that were written last; a job that fell out counts as not touched.
 """
 
+from collections.abc import Iterable
+from functools import lru_cache
 from hashlib import blake2b
+from math import exp2
+from operator import attrgetter
+from sys import intern
 from typing import Any, Final
 
 import msgspec
@@ -45,12 +50,14 @@ _ROOM: Final = NEIGHBOURS + NEIGHBOURS // 2  # a row is cut back to NEIGHBOURS o
 _GAP_HALF_LIFE_MS: Final = 3 * DAY_MS
 _RANK_WEIGHTS: Final = tuple(0.8**rank for rank in range(PARTNERS))
 _LEAST: Final = 1e-6  # a pair that weighs less is not worth a record
-_REBASE: Final = 100  # half-lives after which the weights of a row are written as of a newer time: 2^1024 overflows
+# After this the weights of a row are written as of a newer time, since 2^1024 overflows.
+_FARTHEST_MS: Final = 100 * NEIGHBOUR_HALF_LIFE_MS
 _ID_BYTES: Final = 8
-_POSITIVE: Final = (Action.VIEW, Action.LIKE, Action.SAVE, Action.APPLY)
+_ID_OF: Final = attrgetter("job_id")
+_DISMISS: Final = int(Action.DISMISS)
 
 
-class Effect(msgspec.Struct, frozen=True):
+class Effect(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What one event means for one job; it becomes an `ActivityEntry`.
 
     Attributes
@@ -94,6 +101,7 @@ def remember(state: MemberState, event_id: str) -> None:
     state.seen = (state.seen + _mark(event_id))[-SEEN * _ID_BYTES :]
 
 
+@lru_cache(maxsize=1)  # an event is looked for, and then remembered
 def _mark(event_id: str) -> bytes:
     return blake2b(event_id.encode(), digest_size=_ID_BYTES).digest()
 
@@ -110,6 +118,22 @@ def fold_member(
     list of Effect
         What the record means for jobs: first the event's own job, then the jobs that gain it as a neighbour.
     """
+    own = fold_event(state, event, plan)
+    if own is None:
+        return []
+    return [own, *mirrored(own)] if own.neighbours else [own]
+
+
+def mirrored(own: Effect) -> list[Effect]:
+    """What an event's own effect means for the other jobs: those that it ties to its own gain it as a neighbour, too."""
+    tied, at = own.job_id, own.occurred_at
+    return [Effect(other, None, 1, False, ((tied, weight),), at) for other, weight in own.neighbours]
+
+
+def fold_event(
+    state: MemberState, event: JobEvent | Connection | MemberProfile | Tombstone, plan: Plan = PLAN
+) -> Effect | None:
+    """As `fold_member`; what the record means for its own job, of which the rest follows: see `mirrored`."""
     state.version += 1
     if isinstance(event, JobEvent):
         return _fold_action(state, event, plan)
@@ -120,7 +144,7 @@ def fold_member(
         _touch_time(state, event.occurred_at)  # whom it connects is kept apart: see `features.network`
     else:
         _erase(state)
-    return []
+    return None
 
 
 def _erase(state: MemberState) -> None:
@@ -142,18 +166,10 @@ def _put(jobs: dict[str, int], key: str, at: int) -> None:
         del jobs[next(iter(jobs))]
 
 
-def _set_of(state: MemberState, action: Action) -> dict[str, int]:
-    match action:
-        case Action.VIEW:
-            return state.viewed
-        case Action.LIKE:
-            return state.liked
-        case Action.SAVE:
-            return state.saved
-        case Action.APPLY:
-            return state.applied
-        case Action.DISMISS:
-            return state.dismissed
+_SET_OF: Final = {
+    Action.VIEW: attrgetter("viewed"), Action.LIKE: attrgetter("liked"), Action.SAVE: attrgetter("saved"),
+    Action.APPLY: attrgetter("applied"), Action.DISMISS: attrgetter("dismissed"),
+}  # fmt: skip
 
 
 def _strongest(state: MemberState, job_id: str) -> Action:
@@ -166,38 +182,37 @@ def _strongest(state: MemberState, job_id: str) -> Action:
     return Action.LIKE if job_id in state.liked else Action.VIEW
 
 
-def _fold_action(state: MemberState, event: JobEvent, plan: Plan) -> list[Effect]:
-    action, job_id, at = ACTION_OF[type(event)], event.job_id, event.occurred_at
+def _fold_action(state: MemberState, event: JobEvent, plan: Plan) -> Effect | None:
+    # Interned: ids are looked up a hundred times as often as they come, and one object is found without comparing texts.
+    action, job_id, at = ACTION_OF[type(event)], intern(event.job_id), event.occurred_at
     _touch_time(state, at)
-    jobs = _set_of(state, action)
+    jobs: dict[str, int] = _SET_OF[action](state)
     if (isinstance(event, JobSave) and not event.saved) or (isinstance(event, JobLike) and not event.liked):
         since = jobs.pop(job_id, None)
         if since is None:
-            return []
+            return None
         plan.fold_member(state.cells, event, since, -1)
         _note(state, job_id)
-        return [Effect(job_id, action, -1, False, (), since)]  # what says how it was done is not taken back
+        return Effect(job_id, action, -1, False, (), since)  # what says how it was done is not taken back
     said = plan.travels(event, state.profile)
     plan.fold_member(state.cells, event, at)
     if action is Action.DISMISS:
         _put(jobs, job_id, at)
         _note(state, job_id)
-        return [Effect(job_id, action, 1, False, (), at, said)]
+        return Effect(job_id, action, 1, False, (), at, said)
     place = _place(state, job_id)
-    first = place < 0 and not any(job_id in _set_of(state, kind) for kind in _POSITIVE)
+    first = place < 0 and not (
+        job_id in state.viewed or job_id in state.liked or job_id in state.saved or job_id in state.applied
+    )
     _put(jobs, job_id, at)
     pairs = _pairs(state, job_id, at) if first else ()
     _enter(state, place, job_id, at)
-    effects = [Effect(job_id, action, 1, first, pairs, at, said)]
-    effects.extend([Effect(other, None, 1, False, ((job_id, weight),), at) for other, weight in pairs])
-    return effects
+    return Effect(job_id, action, 1, first, pairs, at, said)
 
 
 def _place(state: MemberState, job_id: str) -> int:
-    for place, touch in enumerate(state.recent):
-        if touch.job_id == job_id:
-            return place
-    return -1
+    ids = list(map(_ID_OF, state.recent))
+    return ids.index(job_id) if job_id in ids else -1
 
 
 def _note(state: MemberState, job_id: str) -> None:
@@ -233,15 +248,22 @@ def _pairs(state: MemberState, job_id: str, at: int) -> tuple[tuple[str, float],
     In order of time these are the jobs touched before. A late event is tied to those touched after it, too: they
     would have been tied to it, had it come in time.
     """
-    recent = [touch for touch in state.recent if touch.action != Action.DISMISS]
+    recent = state.recent
+    if state.dismissed:
+        recent = [touch for touch in recent if touch.action != _DISMISS]
     rank = _rank(recent, job_id, at)
-    pairs = []
-    for others in (recent[rank : rank + PARTNERS], recent[max(0, rank - PARTNERS) : rank][::-1]):
-        for touch, by_rank in zip(others, _RANK_WEIGHTS, strict=False):
-            weight = by_rank * fade(abs(at - touch.at), _GAP_HALF_LIFE_MS)
-            if weight >= _LEAST:
-                pairs.append((touch.job_id, weight))
+    pairs: list[tuple[str, float]] = []
+    _tie(pairs, recent[rank : rank + PARTNERS], at)
+    if rank:
+        _tie(pairs, recent[max(0, rank - PARTNERS) : rank][::-1], at)
     return tuple(pairs)
+
+
+def _tie(pairs: list[tuple[str, float]], others: list[Recent], at: int) -> None:
+    for touch, by_rank in zip(others, _RANK_WEIGHTS, strict=False):
+        weight = by_rank * exp2(-abs(at - touch.at) / _GAP_HALF_LIFE_MS)
+        if weight >= _LEAST:
+            pairs.append((touch.job_id, weight))
 
 
 def fold_posting(state: JobState, posting: JobPosting | Tombstone) -> None:
@@ -269,16 +291,48 @@ def fold_neighbours(row: Neighbours, entry: ActivityEntry | Effect) -> None:
     """
     if not entry.neighbours:
         return
-    if not row.weights:
-        row.at = entry.occurred_at
-    elif entry.occurred_at - row.at > _REBASE * NEIGHBOUR_HALF_LIFE_MS:
-        scale = fade(entry.occurred_at - row.at, NEIGHBOUR_HALF_LIFE_MS)
-        row.weights = {job_id: weight * scale for job_id, weight in row.weights.items()}
-        row.at = entry.occurred_at
-    scale = fade(row.at - entry.occurred_at, NEIGHBOUR_HALF_LIFE_MS)
-    weights = row.weights
+    weights, scale = _raised(row, entry.occurred_at)
     for job_id, weight in entry.neighbours:
         weights[job_id] = weights.get(job_id, 0.0) + weight * scale
     if len(weights) > _ROOM:
-        best = sorted(weights.items(), key=lambda tie: (-tie[1], tie[0]))[:NEIGHBOURS]
-        row.weights = dict(best)
+        _cut(row)
+
+
+def fold_ties(rows: dict[str, Neighbours], job_id: str, others: Iterable[tuple[str, float]], at: int) -> None:
+    """`fold_neighbours` of what `mirrored` gives, at once, in place: the same to the last bit.
+
+    A first touch ties a job to some ten others, and each of their rows gains one: nothing is done more often.
+    """
+    for other, weight in others:
+        row = rows.get(other)
+        if row is None:
+            rows[other] = Neighbours(at, {job_id: weight})
+            continue
+        weights, age = row.weights, at - row.at
+        if not weights or age > _FARTHEST_MS:
+            weights, scale = _raised(row, at)
+        else:
+            scale = exp2(age / NEIGHBOUR_HALF_LIFE_MS)
+        weights[job_id] = weights.get(job_id, 0.0) + weight * scale
+        if len(weights) > _ROOM:
+            _cut(row)
+
+
+def _raised(row: Neighbours, at: int) -> tuple[dict[str, float], float]:
+    """The weights of a row, and how many times as much a tie of the time `at` weighs there."""
+    weights, since = row.weights, row.at
+    if not weights:
+        row.at = at
+        return weights, 1.0
+    if at - since > _FARTHEST_MS:
+        scale = fade(at - since, NEIGHBOUR_HALF_LIFE_MS)
+        weights = row.weights = {job_id: weight * scale for job_id, weight in weights.items()}
+        row.at = at
+        return weights, 1.0
+    return weights, exp2((at - since) / NEIGHBOUR_HALF_LIFE_MS)
+
+
+def _cut(row: Neighbours) -> None:
+    weights = row.weights
+    best = sorted(sorted(weights), key=weights.__getitem__, reverse=True)[:NEIGHBOURS]  # equal ones by id
+    row.weights = {job_id: weights[job_id] for job_id in best}

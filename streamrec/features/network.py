@@ -12,6 +12,7 @@ Rules
 """
 
 from collections.abc import Iterator, Sequence
+from operator import attrgetter
 from typing import Final
 
 import msgspec
@@ -23,6 +24,7 @@ from streamrec.features.state import Network, NetworkAct
 EDGES: Final = 1000
 ACTS: Final = 500
 PARTED: Final = 100
+_JOB_OF: Final = attrgetter("job_id")
 FANOUT: Final = 300  # connections, the newest, that are told of what a member does
 
 
@@ -204,23 +206,33 @@ def act(network: Network, entry: NetworkEntry) -> None:
     if entry.member_id not in network.edges or not entry.job_id:
         return
     network.version += 1
-    acts, key = network.acts, (entry.member_id, entry.job_id)
+    acts = network.acts
     action, at = entry.action, entry.occurred_at
-    for index, known in enumerate(acts):
-        if (known.member_id, known.job_id) == key:
-            del acts[index]
-            # Taken back is the action itself: then a view is what is left of it.
-            action = Action.VIEW if entry.sign < 0 and known.action == action else max(known.action, action)
-            at = max(known.at, at)
-            break
-    else:
-        if entry.sign < 0:
-            action = Action.VIEW
+    index = _place(acts, entry.member_id, entry.job_id)
+    if index >= 0:
+        known = acts.pop(index)
+        # Taken back is the action itself: then a view is what is left of it.
+        action = Action.VIEW if entry.sign < 0 and known.action == action else max(known.action, action)
+        at = max(known.at, at)
+    elif entry.sign < 0:
+        action = Action.VIEW
     place = next(
         (index for index, known in enumerate(acts) if (known.at, known.job_id) < (at, entry.job_id)), len(acts)
     )
     acts.insert(place, NetworkAct(entry.member_id, entry.job_id, int(action), at))
     del acts[ACTS:]
+
+
+def _place(acts: list[NetworkAct], member_id: str, job_id: str) -> int:
+    """Where the connection's act on the job is, -1 for nowhere. Everybody who knows a member looks, for all that it does."""
+    jobs = list(map(_JOB_OF, acts))
+    index, left = -1, jobs.count(job_id)
+    while left:
+        index = jobs.index(job_id, index + 1)
+        if acts[index].member_id == member_id:
+            return index
+        left -= 1
+    return -1
 
 
 def work(network: Network, other: str, company: str | None) -> None:

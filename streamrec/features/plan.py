@@ -6,15 +6,16 @@ of a job needs, and no others. *Steps*: every distinct expression once, inputs f
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from copy import copy
 from dataclasses import fields, replace
 from difflib import get_close_matches
 from hashlib import blake2b
 from itertools import chain
-from typing import Any, Final
+from typing import Any
 
 from streamrec.events import Connection, JobEvent, MemberProfile
-from streamrec.features.feeds import Cells, Feed, State, feed_of, needs
+from streamrec.features.feeds import NOTHING, Cells, State, needs_of, together, watched_feed
 from streamrec.features.language.aggregates import Aggregate
 from streamrec.features.language.calculation import first_of
 from streamrec.features.language.declaration import DeclarationError
@@ -23,8 +24,6 @@ from streamrec.features.language.feature import Feature, FeatureSet, walk
 from streamrec.features.language.reference import Reference
 from streamrec.features.language.streams import ACTION_OF
 from streamrec.features.language.types import Type
-
-_NOTHING: Final[dict[str, Any]] = {}
 
 
 class Plan:
@@ -192,19 +191,31 @@ class Plan:
         return found
 
     def _compile(self) -> None:
+        self._member_feeds = {record: together(self._fed("member", record)) for record in (*ACTION_OF, Connection)}
+        self._job_feeds = {int(action): together(self._fed("job", record)) for record, action in ACTION_OF.items()}
         states = self.states.values()
-        self._member_feeds: dict[type, tuple[Feed, ...]] = {
-            record: tuple(feed_of(each) for each in states
-                          if each.aggregate.by.place == "member" and record in each.aggregate.stream.records)
-            for record in (*ACTION_OF, Connection)
-        }  # fmt: skip
-        self._job_feeds: dict[int, tuple[Feed, ...]] = {
-            action: tuple(feed_of(each) for each in states
-                          if each.aggregate.by.place == "job" and record in each.aggregate.stream.records)
+        self._member_names = {record: needs_of(states, "member", record).event for record in (*ACTION_OF, Connection)}
+        self._travels = {record: needs_of(states, "job", record) or None for record in ACTION_OF}
+
+    def _fed(self, place: str, record: type) -> list[State]:
+        """The cells of a member or a job that a kind of event goes into."""
+        return [
+            each for each in self.states.values()
+            if each.aggregate.by.place == place and record in each.aggregate.stream.records
+        ]  # fmt: skip
+
+    def watched(self, note: Callable[[str, float], None]) -> "Plan":
+        """The same plan, which tells after each fold into a cell its key and how long it took (s): for measurements."""
+        made = copy(self)
+        made._member_feeds = {
+            record: tuple(watched_feed(each, note) for each in self._fed("member", record))
+            for record in self._member_feeds
+        }
+        made._job_feeds = {
+            int(action): tuple(watched_feed(each, note) for each in self._fed("job", record))
             for record, action in ACTION_OF.items()
-        }  # fmt: skip
-        self._member_names = {record: needs(states, "member", record) for record in (*ACTION_OF, Connection)}
-        self._travels = {record: needs(states, "job", record) for record in ACTION_OF}
+        }
+        return made
 
     def fold_member(self, cells: Cells, event: JobEvent | Connection, at: int, sign: int = 1) -> None:
         """Fold what a member did into its cells, in place.
@@ -219,15 +230,15 @@ class Plan:
             -1 where an earlier save or like is taken back.
         """
         kind = type(event)
-        names = self._member_names[kind].event
-        said = {name: getattr(event, name) for name in names} if names else _NOTHING
+        names = self._member_names[kind]
+        said = {name: getattr(event, name) for name in names} if names else NOTHING
         for feed in self._member_feeds[kind]:
             feed(cells, said, at, sign)
 
     def travels(self, event: JobEvent, profile: MemberProfile | None) -> dict[str, Any] | None:
         """What the owner of the job needs of an event and of its member's profile; None for nothing."""
         wanted = self._travels[type(event)]
-        if not wanted:
+        if wanted is None:
             return None
         found = {name: value for name in wanted.event if (value := getattr(event, name)) is not None}
         if "member_id" in found:  # the owners of jobs need not know who it was
@@ -241,7 +252,7 @@ class Plan:
     def fold_job(self, cells: Cells, action: int, said: Mapping[str, Any] | None, at: int, sign: int = 1) -> None:
         """Fold what a member did with a job into the job's cells, in place; see `fold_member` and `travels`."""
         for feed in self._job_feeds[action]:
-            feed(cells, said or _NOTHING, at, sign)
+            feed(cells, said or NOTHING, at, sign)
 
 
 def _is(one: object, other: object) -> bool:

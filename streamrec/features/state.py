@@ -17,7 +17,7 @@ import msgspec
 from streamrec.events import JobPosting, MemberProfile
 
 
-class Recent(msgspec.Struct, array_like=True):
+class Recent(msgspec.Struct, array_like=True, gc=False):
     """A member's last touch of a job: when, and the strongest action so far."""
 
     job_id: str

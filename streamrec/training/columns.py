@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from math import isnan
 from typing import Any, Final
 
 from streamrec.codecs.records import KINDS
-from streamrec.training.rows import FileError, Table
+from streamrec.training.rows import FileError
+from streamrec.training.tables import Rows
 
 _TIMES: Final = frozenset({"occurred_at", "updated_at", "posted_at", "expires_at"})
 LISTS: Final = frozenset({"skills", "desired_titles", "followed_companies", "blocked_companies"})
@@ -35,6 +37,23 @@ def time_ms(text: str) -> int:
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         return round(moment.timestamp() * 1000)
     return round(number * 1000 if abs(number) < _SECONDS_BELOW else number)
+
+
+def text_of(cell: object) -> str:
+    """A cell as text; empty for none.
+
+    Examples
+    --------
+    >>> text_of(" nurse "), text_of(None), text_of(True), text_of(2.5)
+    ('nurse', '', 'true', '2.5')
+    """
+    if isinstance(cell, str):
+        return cell.strip()
+    if cell is None or (isinstance(cell, float) and isnan(cell)):
+        return ""
+    if isinstance(cell, bool):
+        return str(cell).lower()
+    return cell.isoformat() if isinstance(cell, datetime) else str(cell)
 
 
 def _list_of(text: str) -> list[str]:
@@ -76,7 +95,7 @@ class Columns:
     """
 
     def __init__(
-        self, table: Table, names: Mapping[str, str], records: tuple[str, ...], required: tuple[str, ...],
+        self, table: Rows, names: Mapping[str, str], records: tuple[str, ...], required: tuple[str, ...],
         renamed: Mapping[str, str],
     ) -> None:  # fmt: skip
         known = {actual: name for name, actual in renamed.items() if actual in table.columns}
@@ -108,7 +127,7 @@ class Columns:
             for record in records
         }
 
-    def fields(self, record: str, cells: list[str]) -> dict[str, Any]:
+    def fields(self, record: str, cells: list[Any]) -> dict[str, Any]:
         """Fields of `record` in a row; empty cells are left out.
 
         Raises
@@ -118,7 +137,11 @@ class Columns:
         """
         values: dict[str, Any] = {}
         for field, cell, convert in self._by_record[record]:
-            if text := cells[cell].strip():
+            value = cells[cell]
+            if isinstance(value, list):
+                if value:
+                    values[field] = value
+            elif text := text_of(value):
                 try:
                     values[field] = convert(text)
                 except (ValueError, OverflowError) as error:

@@ -18,8 +18,9 @@ from streamrec import topics
 from streamrec.codecs import Message, check
 from streamrec.codecs.records import KINDS
 from streamrec.events import Event, JobPosting, MemberProfile, Rejected
-from streamrec.training.columns import LISTS, Columns
-from streamrec.training.rows import BadRow, FileError, Row, Table
+from streamrec.training.columns import LISTS, Columns, text_of
+from streamrec.training.rows import BadRow, FileError, Row
+from streamrec.training.tables import Rows, open_table
 
 IGNORE: Final = "ignore"  # in place of a topic: rows of this event are passed over
 EVENT_NAMES: Final[Mapping[str, str]] = {
@@ -28,6 +29,7 @@ EVENT_NAMES: Final[Mapping[str, str]] = {
     "save": "job-saves", "bookmark": "job-saves", "follow": "job-saves",
     "apply": "job-applications", "application": "job-applications", "reply": "job-applications",
     "dismiss": "job-dismissals", "delete": "job-dismissals",
+    "connect": "connections",
 }  # fmt: skip
 EVENT_TOPICS: Final = ("job-views", "job-saves", "job-likes", "job-applications", "job-dismissals", "connections")
 
@@ -98,7 +100,7 @@ class Replay:
             if topic not in (*EVENT_TOPICS, IGNORE):
                 raise ValueError(f"{name} cannot be mapped to {topic!r}: choose {', '.join(EVENT_TOPICS)} or {IGNORE}")
         self._now_ms, self._skew_ms = now_ms, skew_ms
-        self._log = Table(log)
+        self._log = open_table(log)
         records = tuple(topics.load()[name].schema for name in EVENT_TOPICS)
         required = ("occurred_at", "member_id", "job_id", "event")
         self._log_columns = Columns(self._log, _LOG_NAMES, records, required, renamed)
@@ -118,10 +120,10 @@ class Replay:
     def _entity(
         self, path: Path | None, record: str, names: Mapping[str, str], required: tuple[str, ...],
         renamed: Mapping[str, str],
-    ) -> tuple[Table, Columns] | None:  # fmt: skip
+    ) -> tuple[Rows, Columns] | None:  # fmt: skip
         if path is None:
             return None
-        table = Table(path)
+        table = open_table(path)
         self._tables.append((table, Columns(table, names, (record,), required, renamed)))
         return self._tables[-1]
 
@@ -158,7 +160,7 @@ class Replay:
         merged = heapq.merge(((due.at, due) for due in entities), events(), key=lambda pair: pair[0])
         yield from (item for _, item in merged)
 
-    def _bad(self, table: Table, row: Row, rejected: Rejected) -> BadRow:
+    def _bad(self, table: Rows, row: Row, rejected: Rejected) -> BadRow:
         return BadRow(table.path.name, row.line, rejected.reason, rejected.detail)
 
     def _read(self, columns: Columns, record: str, row: Row) -> dict[str, Any] | Rejected:
@@ -184,7 +186,7 @@ class Replay:
             if isinstance(row, BadRow):
                 yield row
                 continue
-            name = row.cells[event_cell].strip()
+            name = text_of(row.cells[event_cell])
             topic = self._event_names.get(name.casefold())
             if topic == IGNORE:
                 self.ignored += 1
@@ -214,7 +216,7 @@ class Replay:
         """`fields`, if it says who did something when with what."""
         place = self._log_columns.place
         if topic == "connections" and "other_member_id" not in fields:
-            fields["other_member_id"] = row.cells[place["job_id"]].strip()
+            fields["other_member_id"] = text_of(row.cells[place["job_id"]])
         for field, column in (("occurred_at", "ts"), ("member_id", "user_id")):
             if field not in fields:
                 return Rejected("missing_field", f"{column} is empty")

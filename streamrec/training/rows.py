@@ -6,7 +6,7 @@ import io
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -35,7 +35,7 @@ class Row(msgspec.Struct, frozen=True):
     """The cells of one row, as many as there are columns."""
 
     line: int
-    cells: list[str]
+    cells: list[Any]  # texts, or values of their own types in files that have them (see `tables`); None where empty
 
 
 class Table:

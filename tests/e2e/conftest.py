@@ -34,7 +34,7 @@ class Process:
     """One process of the system, its output in a file."""
 
     def __init__(
-        self, name: str, command: list[str], environ: Mapping[str, str], log: Path, code: Path | None = None
+        self, name: str, command: list[str], environ: Mapping[str, str], log: Path, code: Path | str | None = None
     ) -> None:
         self.name, self.log = name, log
         with log.open("ab") as output:
@@ -111,7 +111,13 @@ class System:
         return {f"STREAMREC_{name.upper()}": str(value) for name, value in values.items() if value is not None}
 
     def start(
-        self, name: str, *options: str, fault: str = "", spoil: Spoil = "", code: Path | None = None, **environ: str
+        self,
+        name: str,
+        *options: str,
+        fault: str = "",
+        spoil: Spoil = "",
+        code: Path | str | None = None,
+        **environ: str,
     ) -> Process:
         """Start ``streamrec NAME``; `fault` arms a fault point, `spoil` takes a guard away first, `code` has other sources."""
         command = [sys.executable, "-m", "streamrec", name, *options]

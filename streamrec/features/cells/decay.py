@@ -7,7 +7,9 @@ from a week are additive for 15 years; with shorter ones pass an `as_of` near no
 
 import math
 from abc import abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
+from math import exp2
 from typing import Final
 
 import numpy as np
@@ -145,6 +147,34 @@ class DecayedCount(Fading):
         self._check(as_of)
         powers: Floats = np.exp2(np.minimum(columns - as_of / self.half_life_ms, _FARTHEST))
         return powers
+
+
+def fold_counts(cells: dict[str, Kept], counts: Iterable[tuple[str, int]], at: int, sign: int) -> bool:
+    """`DecayedCount.fold` of several counts of one owner, by key and half-life (ms), in place: the same to the last bit.
+
+    Most of what is kept are such counts, and a call for each of them is most of what they cost. One that is not there begins,
+    unless something is taken back; whether one has begun.
+    """
+    begun = False
+    for key, half_life_ms in counts:
+        kept = cells.get(key)
+        if kept is None:
+            if sign > 0:
+                cells[key] = [1.0, at, 1]
+                begun = True
+            continue
+        newest = kept[1]
+        if at > newest:
+            kept[0] = kept[0] * exp2((newest - at) / half_life_ms) + sign
+            kept[1] = at
+        elif at == newest:
+            kept[0] += sign
+        else:
+            kept[0] += sign * exp2((at - newest) / half_life_ms)
+        kept[2] += sign
+        if not kept[2]:
+            kept[0] = 0.0
+    return begun
 
 
 @dataclass(frozen=True)

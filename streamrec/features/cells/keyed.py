@@ -65,9 +65,10 @@ class Keyed:
             return
         else:
             return
-        newest = self.inner.last_at(entry[1])
-        if newest is not None and newest > entry[0]:
-            entry[0] = newest
+        if at > entry[0]:
+            newest = self.inner.last_at(entry[1])
+            if newest is not None and newest > entry[0]:
+                entry[0] = newest
 
     def merge(self, one: Kept, other: Kept) -> Kept:
         """What both parts of a stream give together, as a new value: folding into it changes neither part."""
