@@ -160,7 +160,7 @@ def _feed(state: State) -> Feed:
             kept = fresh()
         given = said.get(value) if value is not None else None
         if isinstance(keeps, Keyed):
-            texts = [said.get(name) for name in keys]
+            texts: list[Any] = [said.get(name) for name in keys]
             if not all(texts):
                 return
             keeps.fold(kept, at, JOIN.join(map(joined, keys, texts)), given, sign)
