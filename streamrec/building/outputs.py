@@ -10,7 +10,7 @@ from typing import Any, Final
 import fastavro
 import msgspec
 
-from streamrec.building.folding import Folded
+from streamrec.building.part import Folded
 from streamrec.building.values import Value
 from streamrec.training.rows import FileError
 

@@ -18,7 +18,7 @@ import redis
 from streamrec.agents.derived import is_applied
 from streamrec.agents.members import time_of
 from streamrec.building.builder import LAST_INDEX, Past
-from streamrec.building.folding import Folded
+from streamrec.building.part import Folded
 from streamrec.building.sources import TopicLog, Unusable
 from streamrec.building.values import States, Value, by_entity
 from streamrec.events import JobPosting, Tombstone, digest_of

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from streamrec.building.folding import Folded
+from streamrec.building.part import Folded
 from streamrec.features.feeds import Cells
 from streamrec.features.language import Feature
 from streamrec.features.plan import Plan

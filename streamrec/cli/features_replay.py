@@ -14,8 +14,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from streamrec.building.folding import Fold, Folded
+from streamrec.building.folding import Fold
 from streamrec.building.outputs import check_format, write_states, write_values
+from streamrec.building.part import Folded
 from streamrec.building.sources import FileLog, Files, Unusable
 from streamrec.building.values import all_values
 from streamrec.cli.logs import COLUMNS, MAP

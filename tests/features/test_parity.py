@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from streamrec import codecs
 from streamrec.agents.derived import ActivityBuffer, fresh_entries
-from streamrec.building.folding import Fold, Folded, Part, owner_of
+from streamrec.building.folding import Fold
+from streamrec.building.part import Folded, Part, owner_of
 from streamrec.events import Event, JobPosting, MemberProfile
 from streamrec.features import library
 from streamrec.features.cells.sketch import RELATIVE_ERROR
