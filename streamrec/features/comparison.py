@@ -62,9 +62,7 @@ def alike(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
-def compare(
-    entity: str, live: State, replayed: State, plan: Plan
-) -> Iterator[Difference]:
+def compare(entity: str, live: State, replayed: State, plan: Plan) -> Iterator[Difference]:
     """What differs between two states of one entity: fields, then cells of the plan (others are only carried along)."""
     for name in live.__struct_fields__:
         if name not in _NOT_COMPARED:

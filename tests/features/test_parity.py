@@ -20,6 +20,7 @@ from streamrec.features.comparison import alike, compare
 from streamrec.features.fold import fold_entry, fold_member, fold_posting, is_duplicate, remember
 from streamrec.features.language.aggregates import Aggregate
 from streamrec.features.reading import Reading
+from streamrec.features.replay import DUPLICATE, Jobs, Members
 from streamrec.features.state import JobState, MemberState, pack, unpack
 from streamrec.features.table import JobTable
 from streamrec.features.view import MemberView
@@ -185,7 +186,8 @@ def test_parts_give_the_same_bytes_as_one(seed: int, size: int, workers: int) ->
                 if isinstance(each, JobPosting) and owner_of(each.job_id, workers) == place
             ]
             part.count([each.parcels[place] for each in told], postings)
-        parts = [pickle.loads(pickle.dumps(part)) for part in parts]
+        if some.random() < 0.2:  # moved to other processes
+            parts = [pickle.loads(pickle.dumps(part)) for part in parts]
     found = Folded()
     for part in parts:
         found.add(part.finish())
@@ -217,3 +219,22 @@ def test_a_replay_holds_what_the_system_in_memory_holds() -> None:
         found = fold.finish()
     for name in ("members", "jobs", "neighbours", "networks"):
         assert getattr(found, name) == {key: pack(state) for key, state in getattr(offline, name).items()}, name
+
+
+@given(seed=SEEDS, size=SIZES)
+def test_cells_folded_together_are_those_folded_one_by_one(seed: int, size: int) -> None:
+    """A watched plan folds each cell by itself; else the decayed counts of one owner are folded in one call."""
+    noted: dict[str, float] = {}
+    together, alone = Members(PLAN), Members(PLAN.watched(noted.__setitem__))
+    jobs, others = Jobs(together.plan), Jobs(alone.plan)
+    for record in some_log(seed, size):
+        if isinstance(record, JobPosting):
+            continue
+        effect, other = together.take(record), alone.take(record)
+        assert effect == other
+        if effect is not None and other is not None and effect is not DUPLICATE:
+            jobs.take(effect)
+            others.take(other)
+    for mine, theirs in ((together.states, alone.states), (jobs.states, others.states)):
+        assert {key: pack(state) for key, state in mine.items()} == {key: pack(state) for key, state in theirs.items()}
+    assert noted.keys() <= PLAN.states.keys()
