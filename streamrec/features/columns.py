@@ -45,7 +45,7 @@ class Columns:
         int64 ``(capacity, 4)``, ms: `POSTED_AT`, `FIRST_AT`, `LAST_AT` (0 where unknown), `EXPIRES_AT` (`NEVER` where
         none).
     scores
-        float64 ``(capacity, 4)``: log2 scores (see `windows.log2_score`) of popularity, one a half-life; then the
+        float64 ``(capacity, 4)``: log2 scores (see `cells.decay.DecayedCount`) of popularity, one a half-life; then the
         time at which the job appeared, ms. -inf where there is none.
     cells
         float64 ``(capacity, w)``: what the aggregates of jobs need to be read (see `cells.base`), `blank` where there is none.

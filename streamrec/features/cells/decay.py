@@ -1,8 +1,12 @@
-"""Aggregates over all events, each halved with each half-life: forward decay, exact in any order (see `features.windows`).
+"""Aggregates over all events, each halved with each half-life: forward decay, exact in any order.
 
 Sums over keys stand as of a time that never changes, or that the caller gives: what counts is brought to it by a power of two.
 Those of float64 bear some 800 half-lives to both sides. So with the time of the contract (`base.AS_OF_MS`) cells with half-lives
 from a week are additive for 15 years; with shorter ones pass an `as_of` near now, and sum anew before 800 of them have passed.
+
+References
+----------
+Cormode, Shkapenyuk, Srivastava, Xu: Forward Decay: A Practical Time Decay Model for Streaming Systems (ICDE 2009).
 """
 
 import math
@@ -88,7 +92,7 @@ class Fading(Cell):
 class DecayedCount(Fading):
     """Count of events, each halved with each half-life.
 
-    Its one column is a score that orders keys in the same way at every time (see `windows.log2_score`), -inf for no event.
+    Its one column is a score that orders keys in the same way at every time: log2 of the sum, plus its time in half-lives; -inf for no event.
     A `now` before the newest event therefore reads as more than there are.
 
     Examples
