@@ -22,7 +22,7 @@ def why_not(state: State) -> str | None:
     --------
     >>> from streamrec.features.language import job, last, mean, sliding, top, member, views
     >>> tried = mean(views.dwell_ms, by=job, window=sliding("1h")), top(views.surface, by=member, k=5)
-    >>> [why_not(State(each, None, ())) for each in tried]
+    >>> [why_not(State(each, ())) for each in tried]
     [None, 'a text that was cut in one part begins anew: exact while no more texts came than are kept']
     """
     if state.ttl_ms is not None:

@@ -145,11 +145,6 @@ def _features(body: ValuesRequest) -> tuple[tuple[Feature, ...], str | None]:
         found[entry.id] = PLAN.features[entry.id]
     if unknown:
         raise Problem(problems.UNKNOWN_FEATURE, "; ".join(each.detail for each in unknown), errors=unknown)
-    names = [column for each in found.values() for column in each.columns]
-    if len(set(names)) < len(names):
-        raise invalid_body(
-            "features", "two versions of one feature: their columns have one name, ask for each by itself"
-        )
     return tuple(found.values()), None
 
 

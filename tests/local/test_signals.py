@@ -10,9 +10,10 @@ import pytest
 from streamrec.local.signals import StopSignals
 
 SCRIPT = """
+import os
 import time
 from streamrec.local.signals import StopSignals
-with StopSignals(lambda: print("killed", flush=True)) as stop:
+with StopSignals(lambda: os.write(1, b"killed\\n")) as stop:  # print may be in the midst of another line
     print("ready", flush=True)
     while not stop.wait(60):
         pass

@@ -122,7 +122,7 @@ async def test_categories_have_a_value_a_column_and_the_request_counts(
     assert answer["feature_set"] == plan.name_of(plan.sets[0])
 
 
-async def test_two_versions_of_one_feature_are_asked_for_one_by_one(
+async def test_two_versions_of_one_feature_have_a_column_each(
     client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = count(views, by=job, window=decay("7d"))
@@ -131,11 +131,8 @@ async def test_two_versions_of_one_feature_are_asked_for_one_by_one(
         Plan([Feature("seen", seen, "views", "events"), Feature("seen", seen, "views", "events", version=2)]),
     )
     assert (await ask(client, {"job_id": "n1"}, features=["seen", "seen@2", "seen"]))["features"] == ["seen@2"]
-    response = await client.post(
-        "/v1/features/values", json={"entities": [{"job_id": "n1"}], "features": ["seen", "seen@1"]}
-    )
-    assert response.status_code == 422
-    assert "two versions of one feature" in response.json()["detail"]
+    both = await ask(client, {"job_id": "n1"}, features=["seen", "seen@1"])
+    assert (both["features"], list(both["items"][0]["values"])) == (["seen@2", "seen@1"], ["seen@2", "seen"])
 
 
 def use(monkeypatch: pytest.MonkeyPatch, plan: Plan) -> None:

@@ -239,5 +239,6 @@ def test_a_list_holds_the_features_that_made_its_scores(world: Make, seed: int, 
     assert listed.feature_set == FEATURE_SET
     assert np.array_equal(held, expected)
     if with_model:
-        assert listed.p_check == np.round(here.scorer.probabilities(held), 12).tolist()
+        # Rounded, and BLAS may sum other numbers of rows in another order.
+        assert listed.p_check == pytest.approx(here.scorer.probabilities(held).tolist(), abs=2e-12)
     assert listed.cut == (len(listed.job_ids) == size)
