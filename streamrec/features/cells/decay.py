@@ -92,8 +92,8 @@ class Fading(Cell):
 class DecayedCount(Fading):
     """Count of events, each halved with each half-life.
 
-    Its one column is a score that orders keys in the same way at every time: log2 of the sum, plus its time in half-lives; -inf for no event.
-    A `now` before the newest event therefore reads as more than there are.
+    Its one column is a score that orders keys in the same way at every time: log2 of the sum, plus its time in half-lives; -inf
+    for no event. A `now` before the newest event therefore reads as more than there are.
 
     Examples
     --------
