@@ -11,7 +11,7 @@ Rules
   connection's deeds are forgotten.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter
 from typing import Final
 
@@ -80,15 +80,43 @@ def fold_own(
             kind="work", member_id=event.member_id, told=list(network.edges), occurred_at=event.updated_at,
             company=event.company,
         )]  # fmt: skip
-    if not effects or effects[0].action is None or effects[0].action == Action.DISMISS:
+    if not effects or not is_told(effects[0]):
         return []
     own = effects[0]
-    if own.action == Action.VIEW and not own.first:
-        return []  # they know
     return [Note(
         kind="act", member_id=event.member_id, told=audience(network), occurred_at=event.occurred_at, job_id=own.job_id,
         action=own.action or 0, sign=own.sign,
     )]  # fmt: skip
+
+
+def is_told(own: Effect) -> bool:
+    """Whether connections are told of an event, given what it means for its own job: of a further view they know."""
+    if own.action is None or own.action == Action.DISMISS:
+        return False
+    return own.action != Action.VIEW or own.first
+
+
+def spread(networks: dict[str, Network], notes: list[Note], company_of: Callable[[str], str | None]) -> None:
+    """Let those who are told know, and whoever they tell in return, in place: as the owners do by `member-activity`.
+
+    Parameters
+    ----------
+    networks
+        Of all members, by id; one who is told first gets a fresh one.
+    notes
+        What is told; used up.
+    company_of
+        Where a member works.
+    """
+    while notes:
+        note = notes.pop(0)
+        entry = NetworkEntry(
+            offset=0, index=0, kind=note.kind, member_id=note.member_id, told=(), occurred_at=note.occurred_at,
+            job_id=note.job_id, action=note.action, sign=note.sign, connected=note.connected, company=note.company,
+        )  # fmt: skip
+        for member in note.told:
+            network = networks.setdefault(member, Network())
+            notes += fold_told(network, member, company_of(member), entry)
 
 
 def fold_told(network: Network, member_id: str, company: str | None, entry: NetworkEntry) -> list[Note]:

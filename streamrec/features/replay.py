@@ -22,18 +22,16 @@ window, beyond the `k` of the last, and by more than the time to live before the
 """
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from streamrec.events import (
-    Action,
     Connection,
     Event,
     JobEvent,
     JobPosting,
     MemberProfile,
-    NetworkEntry,
     Tombstone,
 )
 from streamrec.features.fold import (
@@ -47,7 +45,7 @@ from streamrec.features.fold import (
     remember,
 )
 from streamrec.features.library import PLAN
-from streamrec.features.network import fold_own, fold_told
+from streamrec.features.network import fold_own, is_told, spread
 from streamrec.features.plan import Plan
 from streamrec.features.state import JobState, MemberState, Neighbours, Network
 
@@ -105,6 +103,7 @@ class Jobs:
 
     Examples
     --------
+    >>> from streamrec.events import Action
     >>> jobs = Jobs()
     >>> jobs.take(Effect("nurse", Action.VIEW, 1, True, (("cook", 0.5),), 1000))
     >>> jobs.tie("nurse", (("cook", 0.5),), 1000)
@@ -163,7 +162,7 @@ class Networks:
             self._profiles.pop(record.key, None)
             network = self.states.pop(record.key, None)
             if network is not None:
-                self._tell(fold_own(network, None, record, []))
+                spread(self.states, fold_own(network, None, record, []), self._company_of)
             return
         profile = self._profiles.get(record.member_id)
         if isinstance(record, MemberProfile):
@@ -176,7 +175,7 @@ class Networks:
         effects = []
         if act is not None and isinstance(record, JobEvent):
             effects.append(Effect(act.job_id, act.action, act.sign, act.first, (), record.occurred_at))
-        self._tell(fold_own(network, profile, record, effects))
+        spread(self.states, fold_own(network, profile, record, effects), self._company_of)
 
     def note(self, record: MemberRecord) -> None:
         """Take a record while there is no connection yet: then where members work is all there is to know."""
@@ -185,27 +184,13 @@ class Networks:
         elif isinstance(record, Tombstone):
             self._profiles.pop(record.key, None)
 
-    def _tell(self, notes: list[Any]) -> None:
-        """Let connections know, and the member of what they tell in return."""
-        while notes:
-            note = notes.pop(0)
-            entry = NetworkEntry(
-                offset=0, index=0, kind=note.kind, member_id=note.member_id, told=(), occurred_at=note.occurred_at,
-                job_id=note.job_id, action=note.action, sign=note.sign, connected=note.connected, company=note.company,
-            )  # fmt: skip
-            for member in note.told:
-                network = self.states.setdefault(member, Network())
-                profile = self._profiles.get(member)
-                notes += fold_told(network, member, profile.company if profile else None, entry)
+    def _company_of(self, member_id: str) -> str | None:
+        profile = self._profiles.get(member_id)
+        return profile.company if profile else None
 
 
 def act_of(number: int, own: Effect | None) -> Act | None:
     """What connections are told of an event, given its effect; None for nothing."""
-    if (
-        own is None
-        or own.action is None
-        or own.action == Action.DISMISS
-        or (own.action == Action.VIEW and not own.first)
-    ):
+    if own is None or own.action is None or not is_told(own):
         return None
     return Act(number, own.job_id, own.action, own.sign, own.first)

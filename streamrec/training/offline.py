@@ -12,7 +12,6 @@ from streamrec.events import (
     Event,
     JobEvent,
     JobPosting,
-    NetworkEntry,
     TrainingExample,
 )
 from streamrec.features.fold import (
@@ -25,7 +24,7 @@ from streamrec.features.fold import (
     remember,
 )
 from streamrec.features.library import FEATURE_SET, feature_names
-from streamrec.features.network import Note, fold_own, fold_told
+from streamrec.features.network import Note, fold_own, spread
 from streamrec.features.state import JobState, MemberState, Neighbours, Network
 from streamrec.features.table import JobTable
 from streamrec.features.view import MemberView
@@ -172,16 +171,11 @@ class Offline(System):
 
     def _tell(self, notes: list[Note]) -> None:
         """Let connections know, and the member of what they tell in return."""
-        while notes:
-            note = notes.pop(0)
-            entry = NetworkEntry(
-                offset=self._taken, index=0, kind=note.kind, member_id=note.member_id, told=(), occurred_at=note.occurred_at,
-                job_id=note.job_id, action=note.action, sign=note.sign, connected=note.connected, company=note.company,
-            )  # fmt: skip
-            for member in note.told:
-                network = self.networks.setdefault(member, Network())
-                profile = self.state_of(member).profile
-                notes += fold_told(network, member, profile.company if profile else None, entry)
+        spread(self.networks, notes, self._company_of)
+
+    def _company_of(self, member_id: str) -> str | None:
+        profile = self.state_of(member_id).profile
+        return profile.company if profile else None
 
     def _job(self, job_id: str) -> JobState:
         state = self.jobs.get(job_id)
