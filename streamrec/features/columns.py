@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 POPULARITIES: Final = 3  # by which jobs are ordered: see `library.POPULARITY`
 CODED: Final = ("company", "city", "region", "country", "industry", "function")
+COLUMN_OF: Final = {name: index for index, name in enumerate(CODED)}  # of `codes`
 LABELS: Final = ("currency", "seniority", "employment_type")  # coded as well, but no group of jobs
 POSTED_AT, FIRST_AT, LAST_AT, EXPIRES_AT = range(4)  # columns of `times`
 NEWEST: Final = POPULARITIES  # column of `scores`: when the job appeared

@@ -73,6 +73,7 @@ class Needs(msgspec.Struct, frozen=True):
 
 
 def needs_of(states: Iterable[State], place: str, record: type) -> Needs:
+    """What the states of members or of jobs (`place`) need of events of a kind."""
     event: dict[str, None] = {}
     profile: dict[str, None] = {}
     for each in states:

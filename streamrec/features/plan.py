@@ -5,13 +5,12 @@ into; equal aggregates are one cell, whatever reads it. *What travels*: the fiel
 of a job needs, and no others. *Steps*: every distinct expression once, inputs first, for the vectorised reading.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from dataclasses import fields, replace
-from difflib import get_close_matches
 from hashlib import blake2b
 from itertools import chain
+from operator import is_
 from typing import Any
 
 from streamrec.events import Connection, JobEvent, MemberProfile
@@ -24,6 +23,7 @@ from streamrec.features.language.feature import Feature, FeatureSet, walk
 from streamrec.features.language.reference import Reference
 from streamrec.features.language.streams import ACTION_OF
 from streamrec.features.language.types import Type
+from streamrec.features.near import near
 
 
 class Plan:
@@ -96,7 +96,10 @@ class Plan:
 
     def find(self, name: str) -> Feature:
         """A feature by name (its newest version) or by ``name@version``. Raises KeyError."""
-        return self.features[name if "@" in name else self._newest[name]]
+        return self.features[self._id(name)]
+
+    def _id(self, name: str) -> str:
+        return name if "@" in name else self._newest[name]
 
     def members(self, wanted: FeatureSet) -> tuple[Feature, ...]:
         """The features of a set, in its order; raises DeclarationError where one is not computed."""
@@ -129,8 +132,8 @@ class Plan:
         versions = [each for each in self.declared if each.partition("@")[0] == asked]
         if versions:
             return f"there is {', '.join(versions)}"
-        near = get_close_matches(asked, self._newest)
-        return f"declare it, or use {near[0]}" if near else "declare it, or leave it out"
+        like = near(asked, self._newest)
+        return f"declare it, or use {like[0]}" if like else "declare it, or leave it out"
 
     def _resolved(self, each: Feature) -> Feature:
         if each.id in self.features:
@@ -148,7 +151,7 @@ class Plan:
     def _replace(self, expression: Expression, within: Feature) -> Expression:
         if isinstance(expression, Reference):
             try:
-                found = self.declared[expression.name if "@" in expression.name else self._newest[expression.name]]
+                found = self.declared[self._id(expression.name)]
             except KeyError:
                 raise DeclarationError(
                     f"{within.name} reads the feature {expression.name!r}, which nobody declares",
@@ -170,7 +173,7 @@ class Plan:
                 made: Any = self._replace(value, within)
             elif isinstance(value, tuple) and value and all(isinstance(part, Expression) for part in value):
                 made = tuple(self._replace(part, within) for part in value)
-                made = value if all(map(_is, made, value)) else made
+                made = value if all(map(is_, made, value)) else made
             else:
                 continue
             if made is not value:
@@ -255,20 +258,9 @@ class Plan:
             feed(cells, said or NOTHING, at, sign)
 
 
-def _is(one: object, other: object) -> bool:
-    return one is other
-
-
 def _newest(features: Iterable[Feature]) -> dict[str, str]:
     found: dict[str, Feature] = {}
     for each in features:
         if each.name not in found or each.version > found[each.name].version:
             found[each.name] = each
     return {name: each.id for name, each in found.items()}
-
-
-def kinds(plan: Plan) -> Counter[str]:
-    """How many features have each kind of expression in them."""
-    return Counter(
-        kind for each in plan.features.values() for kind in {part.kind for part in walk(each.expression)} - {"constant"}
-    )

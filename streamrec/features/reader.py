@@ -59,6 +59,7 @@ class Reader:
         others = [each for each in features if not _logs(each) and each.expression.type is not Type.CATEGORY]
         starts = dict(zip(features, accumulate((len(each.columns) for each in features), initial=0), strict=False))
         self._logs = [(starts[each], self._place(each.expression.inputs[0], places)) for each in logs]
+        self._log_columns = [column for column, _ in self._logs]
         self._others = [(starts[each], self._place(each.expression, places)) for each in others]
         self._categories = [
             (starts[each], len(each.columns), self._place(each.expression, places)) for each in categories
@@ -109,7 +110,7 @@ class Reader:
         for row, (_, place) in zip(logs, self._logs, strict=True):
             row[:] = values[place]
         np.log1p(np.maximum(logs, 0.0, out=logs), out=logs)
-        result[:, [column for column, _ in self._logs]] = logs.T
+        result[:, self._log_columns] = logs.T
         return np.clip(result, -_LARGEST, _LARGEST, out=result)
 
 

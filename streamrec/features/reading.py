@@ -15,8 +15,9 @@ from streamrec.features.cells.decay import MOST_LOG2
 from streamrec.features.cells.keyed import Keyed
 from streamrec.features.cells.last import LatestDistinct
 from streamrec.features.cells.top import Top
+from streamrec.features.cells.window import MINUTE_MS
 from streamrec.features.columns import (
-    CODED,
+    COLUMN_OF,
     EXPIRES_AT,
     FIRST_AT,
     LABELS,
@@ -37,10 +38,8 @@ from streamrec.features.texts import MISSING, Coded, CodedSets, Numbers, One, On
 from streamrec.features.ties import Ties
 from streamrec.features.view import MemberView
 
-_COLUMN: Final = {name: index for index, name in enumerate(CODED)}
 _TIMES: Final = {"posted_at": POSTED_AT, "expires_at": EXPIRES_AT, "first_at": FIRST_AT, "last_at": LAST_AT}
 _PAY: Final = ("salary_min", "salary_max")  # columns of `Columns.pay`
-MINUTE_MS: Final = 60_000
 
 
 class Reading:
@@ -103,8 +102,8 @@ class Reading:
 
     def _of_posting(self, name: str) -> Any:
         columns = self.table.columns
-        if name in _COLUMN:
-            place = _COLUMN[name]
+        if name in COLUMN_OF:
+            place = COLUMN_OF[name]
             return Coded(self.table, name, self.codes[:, place], self.gaps[:, place])
         if name in LABELS:
             codes = columns.labels[self.rows, LABELS.index(name)]

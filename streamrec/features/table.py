@@ -38,6 +38,7 @@ from streamrec.features.library import PLAN, POPULARITY
 from streamrec.features.plan import Plan
 from streamrec.features.state import JobState
 from streamrec.features.text import tokens
+from streamrec.features.texts import text_of
 from streamrec.features.titles import Titles
 
 _NO_CODES: Final = (0,) * len(CODED)
@@ -200,11 +201,13 @@ class JobTable:
         columns.skills[row] = codes + [0] * (SKILLS - len(codes))
 
     def _encode(self, column: str, text: str | None) -> int:
-        key, codes = _key(text), self._codes[column]
-        if key and key not in codes:
-            codes[key] = len(self._texts[column])
-            self._texts[column].append(key)
-        return codes.get(key, 0)
+        known, codes = text_of(text), self._codes[column]
+        if known is None:
+            return 0
+        if known not in codes:
+            codes[known] = len(self._texts[column])
+            self._texts[column].append(known)
+        return codes[known]
 
     # Columns, as arrays of length len(table).
 
@@ -288,7 +291,7 @@ class JobTable:
 
         Codes are equal where the texts are, but for case and space around them. They hold for this table only.
         """
-        return self._codes[column].get(_key(text), 0)
+        return self._codes[column].get(text_of(text) or "", 0)
 
     def text(self, column: str, code: int) -> str | None:
         """The text behind a code, as it is compared; None for 0."""
@@ -367,7 +370,3 @@ class JobTable:
             near = self._leaders.best(Group(NEWEST, region=region), limit, now).tolist()
             found = list(dict.fromkeys(found + near))
         return np.array(found[:limit], np.int32)
-
-
-def _key(text: str | None) -> str:
-    return text.strip().casefold() if text else ""

@@ -6,14 +6,13 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from streamrec.features.columns import CODED, Floats, Ints, Rows
+from streamrec.features.columns import COLUMN_OF, Floats, Ints, Rows
 from streamrec.features.language.aggregates import Aggregate
 from streamrec.features.language.ties import CONNECTIONS_DID
 from streamrec.features.table import JobTable
 from streamrec.features.texts import MISSING, Numbers
 from streamrec.features.view import APPLIED, CHECKED, DESIRED, LAST, LIKED, RECENT, SOURCES, MemberView, Singles
 
-_COLUMN: Final = {name: index for index, name in enumerate(CODED)}
 _WORDS: Final = {"interests": RECENT, "profile.desired_titles": DESIRED, "last_title": LAST}
 _DID: Final = dict(zip(CONNECTIONS_DID, (CHECKED, LIKED, APPLIED), strict=True))
 _BITS: Final = 62
@@ -55,7 +54,7 @@ class Ties:
         recent, shares = self._recent
         if not len(shares):
             return MISSING
-        column = _COLUMN[name]
+        column = COLUMN_OF[name]
         equal = self._codes[:, column, None] == recent[:, column]
         share: Floats = equal @ shares
         share /= _WHOLE
@@ -124,7 +123,7 @@ class Ties:
         """How many connections work at the job's company; NaN without connections or company."""
         if not self._view.colleagues:
             return MISSING
-        column = _COLUMN["company"]
+        column = COLUMN_OF["company"]
         codes, found = self._codes[:, column], self._gaps[:, column].copy()
         for code, count in self._view.colleagues.items():
             found[codes == code] = count
@@ -144,4 +143,4 @@ class Ties:
             return MISSING
         scores = self._table.columns.scores
         beside = np.exp2(np.minimum(scores[self._rows, index] - scores[leader[0], index], 0.0))
-        return np.where(self._codes[:, _COLUMN[name]] == code, beside, np.nan)
+        return np.where(self._codes[:, COLUMN_OF[name]] == code, beside, np.nan)

@@ -3,8 +3,10 @@
 import math
 from typing import Final
 
-HOUR_MS: Final = 3_600_000
-DAY_MS: Final = 24 * HOUR_MS
+from streamrec.features.cells.window import UNITS_MS
+
+HOUR_MS: Final = UNITS_MS["h"]
+DAY_MS: Final = UNITS_MS["d"]
 
 
 def fade(age_ms: float, half_life_ms: float) -> float:

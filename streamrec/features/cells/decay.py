@@ -118,7 +118,7 @@ class DecayedCount(Fading):
 
     def fold(self, kept: Kept, at: int, value: Value = None, sign: int = 1) -> None:  # noqa: ARG002
         newest = kept[1]
-        if at >= newest:  # as `windows.add`, in place of a call of it
+        if at >= newest:
             kept[0] = kept[0] * math.exp2((newest - at) / self.half_life_ms) + sign
             kept[1] = at
         else:
