@@ -2,15 +2,15 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
-from streamrec.features.cells.base import AS_OF_MS, Cell, Floats, Kept, Value
+from streamrec.features.cells.base import AS_OF_MS, Cell, Floats, Kept, Value, later
+from streamrec.features.cells.summarised import Summarised
 from streamrec.features.cells.summary import Summary
 from streamrec.features.cells.window import Window, always
 
 
 @dataclass(frozen=True)
-class Always(Cell):
+class Always(Summarised):
     """One aggregate over all events.
 
     Attributes
@@ -32,16 +32,8 @@ class Always(Cell):
     of: Summary
 
     @property
-    def aggregate(self) -> str:
-        return self.of.name
-
-    @property
     def window(self) -> Window:
         return always
-
-    @property
-    def takes_values(self) -> bool:
-        return self.of.takes_values
 
     @property
     def reversible(self) -> bool:
@@ -72,7 +64,7 @@ class Always(Cell):
         of.add(kept[1], ready, sign)
 
     def merge(self, one: Kept, other: Kept) -> Kept:
-        return [_newer(one[0], other[0]), self.of.merge(one[1], other[1])]
+        return [later(one[0], other[0]), self.of.merge(one[1], other[1])]
 
     def columns(self, kept: Kept) -> tuple[float, ...]:
         return self.of.columns(kept[1])
@@ -88,13 +80,8 @@ class Always(Cell):
         return self.of.read_linear(sums) if self.additive else super().read_linear(sums, now, as_of)
 
 
-@dataclass(frozen=True)
-class LatestAt(Cell):
-    """The time of the newest event (ms); NaN for none. Time since it is a difference of reading."""
-
-    @property
-    def aggregate(self) -> str:
-        return "latest_at"
+class _OneTime(Cell):
+    """A time of all events, which is what is kept first; NaN for none."""
 
     @property
     def window(self) -> Window:
@@ -103,6 +90,18 @@ class LatestAt(Cell):
     @property
     def width(self) -> int:
         return 1
+
+    def columns(self, kept: Kept) -> tuple[float, ...]:
+        return (math.nan if kept[0] is None else float(kept[0]),)
+
+
+@dataclass(frozen=True)
+class LatestAt(_OneTime):
+    """The time of the newest event (ms); NaN for none. Time since it is a difference of reading."""
+
+    @property
+    def aggregate(self) -> str:
+        return "latest_at"
 
     def fresh(self) -> Kept:
         return [None]
@@ -112,10 +111,7 @@ class LatestAt(Cell):
             kept[0] = at
 
     def merge(self, one: Kept, other: Kept) -> Kept:
-        return [_newer(one[0], other[0])]
-
-    def columns(self, kept: Kept) -> tuple[float, ...]:
-        return (_column(kept[0]),)
+        return [later(one[0], other[0])]
 
     def last_at(self, kept: Kept) -> int | None:
         at: int | None = kept[0]
@@ -123,20 +119,12 @@ class LatestAt(Cell):
 
 
 @dataclass(frozen=True)
-class FirstAt(Cell):
+class FirstAt(_OneTime):
     """The time of the oldest event (ms); NaN for none."""
 
     @property
     def aggregate(self) -> str:
         return "first_at"
-
-    @property
-    def window(self) -> Window:
-        return always
-
-    @property
-    def width(self) -> int:
-        return 1
 
     def fresh(self) -> Kept:
         return [None, None]  # oldest and newest
@@ -156,17 +144,6 @@ class FirstAt(Cell):
             return list(other if one[0] is None else one)
         return [min(one[0], other[0]), max(one[1], other[1])]
 
-    def columns(self, kept: Kept) -> tuple[float, ...]:
-        return (_column(kept[0]),)
-
     def last_at(self, kept: Kept) -> int | None:
         at: int | None = kept[1]
         return at
-
-
-def _newer(one: int | None, other: int | None) -> Any:
-    return max((at for at in (one, other) if at is not None), default=None)
-
-
-def _column(at: int | None) -> float:
-    return math.nan if at is None else float(at)

@@ -147,3 +147,14 @@ class Cell(ABC):
 
     def __str__(self) -> str:
         return f"{self.aggregate} over {self.window}"
+
+
+def later(one: int | None, other: int | None) -> int | None:
+    """The later of two times, of which either may be none.
+
+    Examples
+    --------
+    >>> later(3, 5), later(None, 5), later(None, None)
+    (5, 5, None)
+    """
+    return max((at for at in (one, other) if at is not None), default=None)

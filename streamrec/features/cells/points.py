@@ -4,12 +4,13 @@ from abc import abstractmethod
 from bisect import insort
 from dataclasses import dataclass
 
-from streamrec.features.cells.base import Cell, Kept, Value
+from streamrec.features.cells.base import Kept, Value
+from streamrec.features.cells.summarised import Summarised
 from streamrec.features.cells.summary import Summary
 
 
 @dataclass(frozen=True)
-class Points(Cell):
+class Points(Summarised):
     """Keeps the newest `room` points by (time, then value; texts by their hash). An older event is passed over.
 
     Taking back changes nothing: the point that had made room for the event is gone.
@@ -26,14 +27,6 @@ class Points(Cell):
     @abstractmethod
     def room(self) -> int:
         """How many points are kept."""
-
-    @property
-    def aggregate(self) -> str:
-        return self.of.name
-
-    @property
-    def takes_values(self) -> bool:
-        return self.of.takes_values
 
     def fresh(self) -> Kept:
         return []  # [time, value as `Summary.ready` gives it], oldest first

@@ -6,7 +6,8 @@ from typing import Final
 
 import numpy as np
 
-from streamrec.features.cells.base import Cell, Floats, Kept, Moment, Value
+from streamrec.features.cells.base import Floats, Kept, Moment, Value, later
+from streamrec.features.cells.summarised import Summarised
 from streamrec.features.cells.summary import Summary
 from streamrec.features.cells.window import DAY_MS, MINUTE_MS, Window, text_of
 
@@ -16,7 +17,7 @@ MOST_PANES: Final = 64
 
 
 @dataclass(frozen=True)
-class Sliding(Cell):
+class Sliding(Summarised):
     """One aggregate over a window that slides in steps of a pane.
 
     A time `t` is in the pane ``t * panes // length_ms``. The window as of `now` is the last `panes` whole panes and the running
@@ -59,16 +60,8 @@ class Sliding(Cell):
             raise ValueError(f"a sliding window of {self.panes} panes is out of range: choose from 1 to {MOST_PANES}")
 
     @property
-    def aggregate(self) -> str:
-        return self.of.name
-
-    @property
     def window(self) -> Window:
         return Window("sliding", self.length_ms, self.panes)
-
-    @property
-    def takes_values(self) -> bool:
-        return self.of.takes_values
 
     @property
     def reversible(self) -> bool:
@@ -123,7 +116,7 @@ class Sliding(Cell):
         merged = [[pane, rows[pane]] for pane in sorted(rows)]
         if merged:
             self._forget(merged)
-        return [max((at for at in (one[0], other[0]) if at is not None), default=None), merged]
+        return [later(one[0], other[0]), merged]
 
     def columns(self, kept: Kept) -> tuple[float, ...]:
         """The newest pane; then what it gives alone, with the one before, with the two before, and so on."""

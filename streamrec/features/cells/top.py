@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from streamrec.features.cells.base import Cell, Kept, Value
+from streamrec.features.cells.base import Cell, Kept, Value, later
 from streamrec.features.cells.values import number, text
 from streamrec.features.cells.window import DAY_MS, MINUTE_MS, Window, text_of
 
@@ -100,7 +100,7 @@ class Top(Cell):
     def merge(self, one: Kept, other: Kept) -> Kept:
         older, newer = (one, other) if one[1] <= other[1] else (other, one)
         merged: Kept = [
-            max((at for at in (one[0], other[0]) if at is not None), default=None),
+            later(one[0], other[0]),
             older[1],
             dict(older[2]),
         ]
