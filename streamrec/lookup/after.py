@@ -76,6 +76,13 @@ class After:
                 return "budget_exceeded"
             pause = _PAUSE_S
 
+    async def aclose(self) -> None:
+        """End the looks under way: those who gave up left theirs behind."""
+        looks = list(self._looks.values())
+        for look in looks:
+            look.cancel()
+        await asyncio.gather(*looks, return_exceptions=True)
+
     async def _look(self, slot: str, pause: float) -> dict[str, bytes]:
         look = self._looks.get(slot)
         if look is None:

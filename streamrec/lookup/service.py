@@ -202,7 +202,7 @@ class Service:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            await asyncio.gather(self.impressions.close(), self.publisher.close())
+            await asyncio.gather(self.after.aclose(), self.impressions.close(), self.publisher.close())
             await self.store.close()
 
     async def _wait_until_loaded(self) -> None:

@@ -151,14 +151,22 @@ class Wires:
         self._pool, self._timeout_s = pool, timeout_s
         self._turns = asyncio.Semaphore(limit)
         self._idle: list[Wire] = []
+        self._closed = False
 
     async def ask(self, operation: str, commands: Sequence[Command], *, repeat: bool, wait_s: float = 0.0) -> list[Any]:
         """`Wire.exchange` on an idle connection, or a new one.
 
         With `repeat`, commands that may run twice are sent once more on a new connection if an idle one turns out to
         have been closed by the server meanwhile.
+
+        Raises
+        ------
+        StoreUnavailableError
+            As in `Wire.exchange`, or these connections are closed for good: a straggler must not open one that nobody closes.
         """
         async with self._turns:
+            if self._closed:
+                raise StoreUnavailableError("this store is closed")
             wire = self._idle.pop() if self._idle else Wire(self._pool, self._timeout_s)
             was_idle = wire.connected
             try:
@@ -166,14 +174,23 @@ class Wires:
             except LostError as error:
                 if not (repeat and was_idle) or isinstance(error.__cause__, TimeoutError):
                     raise
-                await self.close()  # the others are as old
+                await self._close_idle()  # the others are as old
                 return await wire.exchange(operation, commands, wait_s)
             finally:
-                if wire.connected:
-                    self._idle.append(wire)
+                await self._give_back(wire)
 
     async def close(self) -> None:
-        """Close the idle connections."""
+        """Close the idle connections now, those in use as soon as they are free, and make no more."""
+        self._closed = True
+        await self._close_idle()
+
+    async def _give_back(self, wire: Wire) -> None:
+        if self._closed:
+            await wire.close()
+        elif wire.connected:
+            self._idle.append(wire)
+
+    async def _close_idle(self) -> None:
         idle, self._idle = self._idle, []
         for wire in idle:
             await wire.close()

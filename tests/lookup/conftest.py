@@ -150,12 +150,13 @@ async def town(store: Store, settings: Settings) -> Town:
 
 
 @pytest.fixture
-async def service(town: Town, store: Store, settings: Settings, clock: Clock) -> Service:
+async def service(town: Town, store: Store, settings: Settings, clock: Clock) -> AsyncIterator[Service]:
     """A service over the town, its table loaded; nothing runs beside the requests."""
     service = Service(settings, store, Publisher(settings), clock)
     await service.serving.load()
     service.serving.current_at = clock.now
-    return service
+    yield service
+    await service.after.aclose()
 
 
 @pytest.fixture

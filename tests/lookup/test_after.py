@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import time
 from typing import Any
 
@@ -76,11 +77,11 @@ async def test_a_token_that_is_none_of_ours(client: httpx.AsyncClient, token: st
 
 
 async def test_a_posting_is_waited_for_in_the_slot_of_the_jobs(town: Town) -> None:
-    after = After(town.store, town.keys)
-    token = Token("t", "job-postings", 2, 5)
-    assert await after.wait(token, 30) == "budget_exceeded"
-    await town.store.put([PutFields(town.keys.positions("j2"), {"job-postings": pack(Position("t", 6))})])
-    assert await after.wait(token, 1000) == "reached"
+    async with contextlib.aclosing(After(town.store, town.keys)) as after:
+        token = Token("t", "job-postings", 2, 5)
+        assert await after.wait(token, 30) == "budget_exceeded"
+        await town.store.put([PutFields(town.keys.positions("j2"), {"job-postings": pack(Position("t", 6))})])
+        assert await after.wait(token, 1000) == "reached"
 
 
 class Counting(MemoryStore):
@@ -115,6 +116,17 @@ async def test_one_who_gives_up_does_not_disturb_the_others() -> None:
     assert await after.wait(token, 20) == "budget_exceeded"
     await read_up_to(store, keys, 6)
     assert await patient == "reached"
+
+
+async def test_a_look_that_nobody_waits_for_any_more_ends_with_the_service() -> None:
+    keys = Keys("after", 4)
+    store = Counting(keys)
+    after = After(store, keys)
+    before = asyncio.all_tasks()
+    assert await after.wait(Token("t", "job-views", 1, 5), 1) == "budget_exceeded"
+    assert asyncio.all_tasks() > before
+    await after.aclose()
+    assert asyncio.all_tasks() == before
 
 
 async def test_a_store_that_is_away_counts_as_not_there_yet() -> None:

@@ -35,14 +35,15 @@ class Line:
         self._writers: list[asyncio.StreamWriter] = []
         self.flowing = asyncio.Event()
         self.flowing.set()
-        self.forwarded = 0
-        self.held = asyncio.Event()
+        self.opened = self.forwarded = 0
+        self.held, self.spoken = asyncio.Event(), asyncio.Event()
 
     async def open(self) -> None:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         self.port = int(self._server.sockets[0].getsockname()[1])
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.opened += 1
         up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self._target)
         self._writers += (writer, up_writer)
         for source, sink, holding in ((reader, up_writer, True), (up_reader, writer, False)):
@@ -58,11 +59,16 @@ class Line:
                 sink.write(data)
                 await sink.drain()
                 self.forwarded += holding
+                self.spoken.set()
             if holding:
                 await asyncio.sleep(0.05)
             sink.close()
         except OSError:
             pass
+
+    async def ended(self) -> None:
+        """Returns when all connections that were opened have been closed."""
+        await asyncio.gather(*self._tasks)
 
     def cut(self) -> None:
         for writer in self._writers:
@@ -228,6 +234,22 @@ async def test_a_full_redis_refuses_a_whole_commit_and_says_what_to_do(tmp_path:
         with pytest.raises(StoreUnavailableError, match="read-only replica: let the setting `redis` name the primary"):
             await slot.commit([Put(keys.member("1"), b"3")])
         await store.close()
+
+
+async def test_a_closed_store_leaves_no_connection_behind_and_opens_none(
+    store: RedisStore, keys: Keys, line: Line
+) -> None:
+    under_way = asyncio.create_task(store.follow({keys.changes("j0"): "0-0"}, 100))
+    async with asyncio.timeout(5):
+        await line.spoken.wait()
+    await store.ping()
+    await store.close()
+    with pytest.raises(StoreUnavailableError, match="this store is closed"):
+        await store.ping()
+    assert await under_way == []
+    async with asyncio.timeout(5):
+        await line.ended()
+    assert line.opened == 2
 
 
 async def test_a_url_of_another_kind_is_refused_at_once(keys: Keys) -> None:
