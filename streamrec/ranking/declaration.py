@@ -1,7 +1,7 @@
 """Mistakes in the declaration of a workflow: told as those of features are, by the line that made them."""
 
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeGuard
 
 from streamrec.features.language.declaration import DeclarationError, Site, outside
 
@@ -34,3 +34,8 @@ class WorkflowError(DeclarationError):
 def place() -> Site:
     """Where a workflow is declared: the nearest caller outside of what it is declared by."""
     return outside(*_LANGUAGE)
+
+
+def is_count(value: object) -> TypeGuard[int]:
+    """Whether a value is a whole number from 1."""
+    return type(value) is int and value >= 1

@@ -1,6 +1,6 @@
 """What may change an order by score, as workflows declare it: `at_most_per` for variety, `explore` to learn."""
 
-from typing import Final, cast
+from typing import Final
 
 import msgspec
 import numpy as np
@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from streamrec.features.columns import CODED, Rows
 from streamrec.features.table import JobTable
-from streamrec.ranking.declaration import WorkflowError, place
+from streamrec.ranking.declaration import WorkflowError, is_count, place
 from streamrec.ranking.diversity import spread
 
 
@@ -66,7 +66,7 @@ def at_most_per(column: str, most: int, *, within: int) -> AtMostPer:
     """
     if column not in CODED:
         raise WorkflowError(place(), f"at_most_per: no column {column!r}", f"one of {', '.join(CODED)}")
-    if not _whole(most) or not _whole(within) or not 1 <= most < within:
+    if not is_count(most) or not is_count(within) or not most < within:
         what = f"at_most_per: most is {most!r}, within is {within!r}"
         raise WorkflowError(place(), what, "whole numbers, with 1 <= most < within, or it would change nothing")
     return AtMostPer(column, most, within)
@@ -89,7 +89,3 @@ def explore(share: float | None = None) -> Explore:
         remedy = "above 0 and at most 1; leave explore() out for none"
         raise WorkflowError(place(), f"explore: the share is {share!r}", remedy)
     return Explore(share)
-
-
-def _whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(cast(object, value), bool)

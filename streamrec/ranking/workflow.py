@@ -13,7 +13,7 @@ import msgspec
 from streamrec.features.language.declaration import Site
 from streamrec.features.library import FEATURE_SET
 from streamrec.ranking.candidates import SOURCES, Source
-from streamrec.ranking.declaration import WorkflowError, place
+from streamrec.ranking.declaration import WorkflowError, is_count, place
 from streamrec.ranking.rerankers import KNOWN, AtMostPer, Explore, Reranker
 from streamrec.ranking.rules import RULES, Rule
 
@@ -252,11 +252,6 @@ class Workflow(msgspec.Struct, frozen=True, kw_only=True):
             raise self.refuse("it has a budget and does not say what answers when that is spent", remedy)
         if fallback.budget is not None and not times:
             raise self.refuse("its fallback for a spent budget never answers", "declare a budget, or leave it out")
-
-
-def is_count(value: object) -> bool:
-    """Whether a value is a whole number from 1."""
-    return type(value) is int and value >= 1
 
 
 def _names(rules: tuple[Rule, ...]) -> str:
