@@ -27,6 +27,7 @@ from streamrec.features.fold import mirrored
 from streamrec.features.language import Feature
 from streamrec.features.language.feature import walk
 from streamrec.features.plan import Plan
+from streamrec.features.reader import Reader
 from streamrec.features.replay import DUPLICATE, Jobs, Members
 from streamrec.features.state import JobState, MemberState, State, UnreadableStateError, pack, unpack
 from streamrec.kafka.admin import Admin
@@ -136,14 +137,15 @@ class Check:
 
     def _sampled(self, kind: str, count: int) -> list[str]:
         """Ids of some of the stored, each as likely as any other of those looked at."""
-        letter = kind[0]
-        pattern = f"{self._keys.prefix}:{{{letter}*}}:{kind}:*"
-        head, middle = f"{self._keys.prefix}:{{{letter}", f"}}:{kind}:"
+        keys = self._keys
+        pattern, id_of = {
+            "member": (keys.members_pattern(), keys.member_id), "job": (keys.jobs_pattern(), keys.job_id),
+        }[kind]  # fmt: skip
         found: list[str] = []
         looked = 0
         for raw in self._client.scan_iter(pattern, count=1000) if count else ():
-            slot, _, entity = raw.decode().removeprefix(head).partition(middle)
-            if not entity or not slot.isdigit():
+            entity = id_of(raw.decode())
+            if not entity:
                 continue
             looked += 1
             if len(found) < count:
@@ -275,14 +277,14 @@ class Check:
             both = States(self._live, self._plan), States(replayed, self._plan)
         except UnreadableStateError:
             return
-        jobs, members, pairs = by_entity(features)
+        jobs, members, pairs = map(Reader, by_entity(features))
         ids = sorted(self._live.jobs)
         streams: list[tuple[Iterator[Value], Iterator[Value]]] = []
         if ids:
             streams.append(tuple(each.of_jobs(jobs, ids, now) for each in both))  # type: ignore[arg-type]
         for member_id in sorted(self._live.members):
             for some, beside in ((members, []), (pairs, ids)):
-                if some and (beside or some is members):
+                if some.columns and (beside or some is members):
                     streams.append(tuple(each.of_member(some, member_id, beside, now) for each in both))  # type: ignore[arg-type]
         for one, other in streams:
             for live, again in zip(one, other, strict=True):

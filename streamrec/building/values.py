@@ -7,7 +7,6 @@ import msgspec
 import numpy as np
 
 from streamrec.building.part import Folded
-from streamrec.features.feeds import Cells
 from streamrec.features.language import Feature
 from streamrec.features.plan import Plan
 from streamrec.features.reader import Reader
@@ -50,28 +49,21 @@ class States:
         """State of a member; a fresh one of an unknown member."""
         return unpack(MemberState, self._folded.members.get(member_id))
 
-    def cells(self, member_id: str) -> Cells:
-        """What is kept of a member."""
-        return self.member(member_id).cells
-
-    def of_jobs(self, features: Sequence[Feature], job_ids: Sequence[str], now: int) -> Iterator[Value]:
+    def of_jobs(self, reader: Reader, job_ids: Sequence[str], now: int) -> Iterator[Value]:
         """Features of jobs alone."""
-        reader = Reader(features)
         for start in range(0, len(job_ids), _MANY):
             some = job_ids[start : start + _MANY]
             rows = self.table.rows(some)
             yield from _values("", some, reader, Reading(self._blank, self.table, rows, now))
 
-    def of_member(
-        self, features: Sequence[Feature], member_id: str, job_ids: Sequence[str], now: int
-    ) -> Iterator[Value]:
+    def of_member(self, reader: Reader, member_id: str, job_ids: Sequence[str], now: int) -> Iterator[Value]:
         """Features of a member beside jobs or, without jobs, of the member alone."""
         state, folded = self.member(member_id), self._folded
         rows = {job: unpack(Neighbours, folded.neighbours[job]) for job in sources(state) if job in folded.neighbours}
         network = folded.networks.get(member_id)
         view = MemberView.build(state, rows, self.table, now, None if network is None else unpack(Network, network))
         places = self.table.rows(job_ids) if job_ids else np.array([-1], np.int32)
-        yield from _values(member_id, job_ids or [""], Reader(features), Reading(view, self.table, places, now))
+        yield from _values(member_id, job_ids or [""], reader, Reading(view, self.table, places, now))
 
 
 def by_entity(features: Iterable[Feature]) -> tuple[list[Feature], list[Feature], list[Feature]]:
@@ -85,13 +77,13 @@ def by_entity(features: Iterable[Feature]) -> tuple[list[Feature], list[Feature]
 def all_values(folded: Folded, plan: Plan, features: Sequence[Feature], now: int) -> Iterator[Value]:
     """Values as of `now` (ms) of all jobs, of all members, and of each member's recent jobs: in the order of ids."""
     states = States(folded, plan)
-    jobs, members, pairs = by_entity(features)
-    if jobs:
+    jobs, members, pairs = map(Reader, by_entity(features))
+    if jobs.columns:
         yield from states.of_jobs(jobs, sorted(folded.jobs), now)
-    for member_id in sorted(folded.members) if members or pairs else ():
-        if members:
+    for member_id in sorted(folded.members) if members.columns or pairs.columns else ():
+        if members.columns:
             yield from states.of_member(members, member_id, [], now)
-        recent = sorted(touch.job_id for touch in states.member(member_id).recent) if pairs else []
+        recent = sorted(touch.job_id for touch in states.member(member_id).recent) if pairs.columns else []
         if recent:
             yield from states.of_member(pairs, member_id, recent, now)
 

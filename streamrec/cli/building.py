@@ -1,10 +1,8 @@
 """``streamrec bootstrap`` and ``streamrec rebuild``: state and model from a past log."""
 
-import contextlib
 import json
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,7 +10,6 @@ import click
 import msgspec
 import redis
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 from streamrec.building import plan as plans
@@ -22,6 +19,7 @@ from streamrec.building.plan import BuildError, Built, InterruptedBuildError, Pl
 from streamrec.building.sources import Files
 from streamrec.cli.logs import COLUMNS, MAP
 from streamrec.cli.options import with_settings
+from streamrec.cli.progress import reporting
 from streamrec.kafka.admin import Admin
 from streamrec.kafka.client import KafkaRefusedError, KafkaUnavailableError
 from streamrec.local.signals import StopSignals
@@ -33,7 +31,6 @@ from streamrec.training.rows import FileError
 REFUSED: Final = 3
 INTERRUPTED: Final = 130
 
-_LINE_EVERY_S: Final = 5.0  # of progress, without a terminal
 _PATH: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 _EXIT_CODES: Final = """
     \b
@@ -59,33 +56,8 @@ def _learning(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@contextlib.contextmanager
-def _reporting(errors: Console) -> Iterator[Callable[[plans.Progress], None]]:
-    """A bar on a terminal; else a line every few seconds."""
-    if not errors.is_terminal:
-        told = time.monotonic()
-
-        def line(progress: plans.Progress) -> None:
-            nonlocal told
-            if time.monotonic() - told >= _LINE_EVERY_S:
-                told = time.monotonic()
-                errors.print(
-                    f"{progress.phase} {progress.share:4.0%} {progress.records:,} records, {progress.rate:,.0f}/s, "
-                    f"{progress.learned:,} examples learned", highlight=False,
-                )  # fmt: skip
-
-        yield line
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[text]}"),
-               TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())  # fmt: skip
-    with Progress(*columns, console=errors, transient=True) as bars:
-        task = bars.add_task("", total=1.0, text="")
-
-        def bar(progress: plans.Progress) -> None:
-            text = f"{progress.records:,} records  {progress.rate:,.0f}/s  {progress.learned:,} learned"
-            bars.update(task, completed=progress.share, description=progress.phase, text=text)
-
-        yield bar
+def _figures(progress: plans.Progress) -> list[str]:
+    return [f"{progress.records:,} records", f"{progress.rate:,.0f}/s", f"{progress.learned:,} examples learned"]
 
 
 def _run(settings: Settings, plan: Plan, *, as_json: bool) -> None:
@@ -97,9 +69,10 @@ def _run(settings: Settings, plan: Plan, *, as_json: bool) -> None:
     command = f"streamrec {plan.command}"
     client = generations.connect(settings)
     try:
-        with StopSignals(kill=lambda: None) as signals, _reporting(errors) as report:
+        with StopSignals(kill=lambda: None) as signals, reporting(errors, remaining=True) as show:
             building = Build(
-                settings, plan, client, Admin(settings), tell=tell, report=report,
+                settings, plan, client, Admin(settings), tell=tell,
+                report=lambda progress: show(progress.share, _figures(progress), progress.phase),
                 stopped=lambda: signals.received is not None,
             )  # fmt: skip
             built = building.run()

@@ -1,20 +1,17 @@
 """``streamrec features check-parity``: whether a running system holds what its log says."""
 
-import contextlib
 import json
 import sys
-import time
-from collections.abc import Callable, Iterator
 from typing import Final
 
 import click
 import msgspec
 import redis
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from streamrec.building.parity import Check, IncomparableError, Parity
 from streamrec.cli.options import with_settings
+from streamrec.cli.progress import reporting
 from streamrec.cli.tables import new_table, show_table
 from streamrec.features.library import PLAN
 from streamrec.kafka.admin import Admin
@@ -25,29 +22,7 @@ from streamrec.stores import generations
 from streamrec.stores.generations import UnreadableGenerationError
 
 DIFFERENT, INCOMPARABLE, INTERRUPTED = 1, 2, 130
-_LINE_EVERY_S: Final = 5.0
 _SHOWN: Final = 100  # rows of the table; --json has all
-
-
-@contextlib.contextmanager
-def _reporting(errors: Console) -> Iterator[Callable[[float, int], None]]:
-    """A bar on a terminal; else a line every few seconds."""
-    if not errors.is_terminal:
-        told = time.monotonic()
-
-        def line(share: float, records: int) -> None:
-            nonlocal told
-            if time.monotonic() - told >= _LINE_EVERY_S:
-                told = time.monotonic()
-                errors.print(f"{share:4.0%} {records:,} records replayed", highlight=False)
-
-        yield line
-        return
-    columns = (TextColumn("replaying"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[text]}"),
-               TimeElapsedColumn())  # fmt: skip
-    with Progress(*columns, console=errors, transient=True) as bars:
-        task = bars.add_task("", total=1.0, text="")
-        yield lambda share, records: bars.update(task, completed=share, text=f"{records:,} records")
 
 
 def _show(found: Parity) -> None:
@@ -93,10 +68,12 @@ def check_parity(settings: Settings, *, members: int, jobs: int, as_json: bool) 
     errors = Console(stderr=True, soft_wrap=True)
     client = generations.connect(settings)
     try:
-        with StopSignals(kill=lambda: None) as signals, _reporting(errors) as report:
+        with StopSignals(kill=lambda: None) as signals, reporting(errors, "replaying") as show:
             check = Check(
-                settings, client, Admin(settings), PLAN, report=report, stopped=lambda: signals.received is not None
-            )
+                settings, client, Admin(settings), PLAN,
+                report=lambda share, records: show(share, [f"{records:,} records replayed"]),
+                stopped=lambda: signals.received is not None,
+            )  # fmt: skip
             found = check.run(members, jobs)
     except InterruptedError:
         errors.print("streamrec features check-parity: interrupted", markup=False, highlight=False)

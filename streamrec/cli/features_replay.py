@@ -1,17 +1,15 @@
 """``streamrec features replay``: states and values of features from a past log, on all cores."""
 
-import contextlib
 import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from streamrec.building.folding import Fold
@@ -21,6 +19,7 @@ from streamrec.building.sources import FileLog, Files, Unusable
 from streamrec.building.values import all_values
 from streamrec.cli.logs import COLUMNS, MAP
 from streamrec.cli.options import with_settings
+from streamrec.cli.progress import Show, reporting
 from streamrec.events import Event
 from streamrec.features.language import Feature
 from streamrec.features.library import PLAN
@@ -34,10 +33,7 @@ _PATH: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 _OUT: Final = click.Path(path_type=Path)
 _LOOK_EVERY: Final = 1024  # records between two looks at the clock
 _REPORT_EVERY_S: Final = 0.2
-_LINE_EVERY_S: Final = 5.0
 _TOLD: Final = 20  # unusable rows told in full
-
-Report = Callable[[float, int, float], None]  # share, records, seconds
 
 
 class InterruptedFoldError(Exception):
@@ -68,29 +64,9 @@ def chosen(names: str | None) -> list[Feature]:
     return found
 
 
-@contextlib.contextmanager
-def _reporting(errors: Console) -> Iterator[Report]:
-    """A bar on a terminal; else a line every few seconds."""
-    if not errors.is_terminal:
-        told = time.monotonic()
-
-        def line(share: float, records: int, seconds: float) -> None:
-            nonlocal told
-            if time.monotonic() - told >= _LINE_EVERY_S:
-                told = time.monotonic()
-                errors.print(f"{share:4.0%} {records:,} records, {records / seconds:,.0f}/s", highlight=False)
-
-        yield line
-        return
-    columns = (TextColumn("folding"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[text]}"),
-               TimeElapsedColumn())  # fmt: skip
-    with Progress(*columns, console=errors, transient=True) as bars:
-        task = bars.add_task("", total=1.0, text="")
-
-        def bar(share: float, records: int, seconds: float) -> None:
-            bars.update(task, completed=share, text=f"{records:,} records  {records / seconds:,.0f}/s")
-
-        yield bar
+def _cores() -> int:
+    """Those that this process may use, where the system tells."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class _Run:
@@ -103,7 +79,7 @@ class _Run:
         self.newest = 0
         self.seconds = 0.0
 
-    def fold(self, tell: Callable[[str], None], report: Report, stopped: Callable[[], bool]) -> Folded:
+    def fold(self, tell: Callable[[str], None], show: Show, stopped: Callable[[], bool]) -> Folded:
         began = told = time.monotonic()
         with Fold(PLAN, self._workers) as fold:
             for number, item in enumerate(self._log):
@@ -112,7 +88,8 @@ class _Run:
                         raise InterruptedFoldError
                     if (now := time.monotonic()) - told >= _REPORT_EVERY_S:
                         told = now
-                        report(self._log.progress, self.records, now - began)
+                        rate = self.records / (now - began)
+                        show(self._log.progress, [f"{self.records:,} records", f"{rate:,.0f}/s"])
                 if isinstance(item, Unusable):
                     self.unusable[item.reason] = self.unusable.get(item.reason, 0) + 1
                     if sum(self.unusable.values()) <= _TOLD:
@@ -208,9 +185,7 @@ def replay(
         errors.print(text, markup=False, highlight=False)
 
     features = chosen(names)
-    workers = (
-        workers or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else workers or os.cpu_count() or 1
-    )
+    workers = workers or _cores()
     try:
         if values is not None:
             check_format(values)
@@ -222,8 +197,8 @@ def replay(
     run = _Run(log, workers, until)
     try:
         with StopSignals(kill=lambda: None) as signals:
-            with _reporting(errors) as report:
-                folded = run.fold(tell, report, lambda: signals.received is not None)
+            with reporting(errors, "folding") as show:
+                folded = run.fold(tell, show, lambda: signals.received is not None)
             summary = _summary(run, folded, workers)
             _write(folded, summary, features, out, values, run.newest if at is None else at)
     except InterruptedFoldError:

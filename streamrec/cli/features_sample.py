@@ -67,13 +67,10 @@ def _scanned(client: Any, keys: "Keys", most: int) -> tuple[list[str], list[str]
     cursor = 0
     for _ in range(_SCAN_STEPS):
         cursor, names = client.scan(cursor, match=f"{keys.prefix}:{{*", count=_SCAN_COUNT)
-        for name in names:
-            _slot, _, rest = name.decode().removeprefix(f"{keys.prefix}:{{").partition("}:")
-            kind, _, identity = rest.partition(":")
-            if kind == "member" and len(members) < most:
-                members[identity] = None
-            elif kind == "job" and len(jobs) < most:
-                jobs[identity] = None
+        for name in map(bytes.decode, names):
+            for found, identity in ((members, keys.member_id(name)), (jobs, keys.job_id(name))):
+                if identity and len(found) < most:
+                    found[identity] = None
         if cursor == 0 or (len(members) >= most and len(jobs) >= most):
             break
     return list(members), list(jobs)

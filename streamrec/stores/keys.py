@@ -119,8 +119,26 @@ class Keys(msgspec.Struct, frozen=True):
         >>> keys.job_id(keys.job("a:job:b")), keys.job_id(keys.neighbours("}:job:x"))
         ('a:job:b', None)
         """
-        slot, found, job_id = key.removeprefix(f"{self.prefix}:{{j").partition("}:job:")
-        return job_id if found and slot.isdigit() else None
+        return self._id_in(key, "job")
+
+    def members_pattern(self) -> str:
+        """Glob that matches every `member` key."""
+        return f"{self.prefix}:{{m*}}:member:*"
+
+    def member_id(self, key: str) -> str | None:
+        """Member id in a key that matched `members_pattern`; None for another key that only looks alike.
+
+        Examples
+        --------
+        >>> keys = Keys("sr", 4)
+        >>> keys.member_id(keys.member("a:b")), keys.member_id(keys.ranked("}:member:x"))
+        ('a:b', None)
+        """
+        return self._id_in(key, "member")
+
+    def _id_in(self, key: str, kind: str) -> str | None:
+        slot, found, identity = key.removeprefix(f"{self.prefix}:{{{kind[0]}").partition(f"}}:{kind}:")
+        return identity if found and slot.isdigit() else None
 
     def job_slots(self) -> list[str]:
         """Slots of all job partitions."""
