@@ -21,7 +21,7 @@ class Action(IntEnum):
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """A thing that a member did. Its `event_id` is unique over all topics: the same id again is a duplicate."""
+    """A thing that a member did. Its `event_id` is unique over all topics: the same id again in its topic is a duplicate."""
 
     event_id: str
     member_id: str

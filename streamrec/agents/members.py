@@ -267,7 +267,7 @@ class MemberAgent(OwnerAgent):
             turn.ledger.add(member, turn.stamps[offset])
             return
         if isinstance(event, Event):
-            if is_duplicate(state, event.event_id):
+            if is_duplicate(state, event):
                 metrics.DUPLICATES.labels(turn.topic).inc()
                 return
             if isinstance(event, JobEvent) and is_positive(event) and not self._labels.act(turn.book, source, event):
@@ -280,7 +280,7 @@ class MemberAgent(OwnerAgent):
                     metrics.LABELS.labels(made.kind).inc()
                     value = codecs.encode(made)
                     turn.learned.append(Record(topic="training-examples", key=example_key(made), value=value))
-            remember(state, event.event_id)
+            remember(state, event)
         profile, effects = state.profile, fold_member(state, event)
         turn.telling.add(offset, fold_own(network, profile, event, effects))
         turn.activity.add(offset, effects)

@@ -184,7 +184,7 @@ class Builder(Offline):
 
     def _is_duplicate(self, event: Event) -> bool:
         state = self.members.get(event.member_id)
-        if state is None or not is_duplicate(state, event.event_id):
+        if state is None or not is_duplicate(state, event):
             return False
         self.duplicates += 1
         return True

@@ -26,6 +26,7 @@ from streamrec.events import (
     Action,
     ActivityEntry,
     Connection,
+    Event,
     JobEvent,
     JobLike,
     JobPosting,
@@ -41,7 +42,7 @@ from streamrec.features.windows import DAY_MS, fade
 
 RECENT: Final = 50
 TOUCHED: Final = 1000
-SEEN: Final = 64
+SEEN: Final = 64  # of each kind
 NEIGHBOURS: Final = 100
 NEIGHBOUR_HALF_LIFE_MS: Final = 30 * DAY_MS
 PARTNERS: Final = 20  # recent jobs, on each side in time, that a job's first touch is paired with
@@ -55,6 +56,7 @@ _FARTHEST_MS: Final = 100 * NEIGHBOUR_HALF_LIFE_MS
 _ID_BYTES: Final = 8
 _ID_OF: Final = attrgetter("job_id")
 _DISMISS: Final = int(Action.DISMISS)
+_STREAM_OF: Final[dict[type, int]] = {**ACTION_OF, Connection: len(ACTION_OF)}  # the place in `MemberState.seen`
 
 
 class Effect(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -87,18 +89,23 @@ class Effect(msgspec.Struct, frozen=True, array_like=True, gc=False):
     said: dict[str, Any] | None = None
 
 
-def is_duplicate(state: MemberState, event_id: str) -> bool:
-    """Whether `event_id` is among the last `SEEN` that were remembered for this member."""
-    mark, seen = _mark(event_id), state.seen
+def is_duplicate(state: MemberState, event: Event) -> bool:
+    """Whether the event's id is among the last `SEEN` of its kind that were remembered for this member.
+
+    Each kind comes from a topic of its own, in one order. What others bring in between must not push an id out: how topics
+    are read beside each other is chance, and the log read again would know other duplicates.
+    """
+    mark, seen = _mark(event.event_id), state.seen[_STREAM_OF[type(event)]]
     at = seen.find(mark)
     while at >= 0 and at % _ID_BYTES:  # bytes of two ids can look like a third
         at = seen.find(mark, at + 1)
     return at >= 0
 
 
-def remember(state: MemberState, event_id: str) -> None:
-    """Remember `event_id` for `is_duplicate`, forgetting the oldest of more than `SEEN`."""
-    state.seen = (state.seen + _mark(event_id))[-SEEN * _ID_BYTES :]
+def remember(state: MemberState, event: Event) -> None:
+    """Remember the event's id for `is_duplicate`, forgetting the oldest of more than `SEEN` of its kind."""
+    stream = _STREAM_OF[type(event)]
+    state.seen[stream] = (state.seen[stream] + _mark(event.event_id))[-SEEN * _ID_BYTES :]
 
 
 @lru_cache(maxsize=1)  # an event is looked for, and then remembered

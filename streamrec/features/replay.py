@@ -90,10 +90,10 @@ class Members:
             state = self.states[record.member_id] = MemberState()
         if isinstance(record, Event):
             self.events += 1
-            if is_duplicate(state, record.event_id):
+            if is_duplicate(state, record):
                 self.duplicates += 1
                 return DUPLICATE
-            remember(state, record.event_id)
+            remember(state, record)
             self.late += record.occurred_at < state.last_at
         return fold_event(state, record, self.plan)
 

@@ -16,6 +16,8 @@ import msgspec
 
 from streamrec.events import JobPosting, MemberProfile
 
+STREAMS: Final = 6  # of a member's events: one a topic
+
 
 class Recent(msgspec.Struct, array_like=True, gc=False):
     """A member's last touch of a job: when, and the strongest action so far."""
@@ -41,7 +43,7 @@ class MemberState(msgspec.Struct, array_like=True):
     dismissed: dict[str, int] = msgspec.field(default_factory=dict)
     saved: dict[str, int] = msgspec.field(default_factory=dict)
     liked: dict[str, int] = msgspec.field(default_factory=dict)
-    seen: bytes = b""  # the last SEEN event ids, 8-byte hashes, oldest first: the horizon of duplicate detection
+    seen: list[bytes] = msgspec.field(default_factory=lambda: [b""] * STREAMS)  # by stream: see `fold.is_duplicate`
 
 
 class JobState(msgspec.Struct, array_like=True):

@@ -7,7 +7,7 @@ import msgspec
 from streamrec.events import Action, JobPosting, MemberProfile
 from streamrec.features.language.aggregates import Aggregate
 from streamrec.features.library import JOB_COUNTS, JOB_TOTALS, MEMBER_COUNTS, POPULARITY
-from streamrec.features.state import JobState, MemberState, Recent
+from streamrec.features.state import STREAMS, JobState, MemberState, Recent
 
 
 class Decayed(msgspec.Struct, array_like=True):
@@ -58,6 +58,7 @@ def unpack(kind: type, value: memoryview) -> Any:
     if kind is MemberState:
         member = _members.decode(value)
         kept = {name: getattr(member, name) for name in _Member.__struct_fields__ if name != "counts"}
+        kept["seen"] = [member.seen] * STREAMS  # of which kind each was is not known
         return MemberState(**kept, cells=_decayed(MEMBER_COUNTS, member.counts))
     job = _jobs.decode(value)
     cells = _decayed(POPULARITY, job.popularity, sum(job.totals[: Action.DISMISS]))

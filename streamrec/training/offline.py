@@ -140,7 +140,7 @@ class Offline(System):
             return
         state = self.members.setdefault(event.member_id, MemberState())
         if isinstance(event, Event):
-            remember(state, event.event_id)
+            remember(state, event)
         profile, effects = state.profile, fold_member(state, event)
         for effect in effects:
             self._apply(effect)
@@ -152,7 +152,7 @@ class Offline(System):
         """See `System.take`."""
         if isinstance(record, Event):
             state = self.members.get(record.member_id)
-            if state is not None and is_duplicate(state, record.event_id):
+            if state is not None and is_duplicate(state, record):
                 return
             if isinstance(record, JobEvent) and is_positive(record):
                 self.learn(record)

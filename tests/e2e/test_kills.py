@@ -65,7 +65,7 @@ def expected(log: Log) -> tuple[dict[str, MemberState], dict[str, JobState], dic
         fold_posting(jobs[posting.job_id], posting)
     for _, event in log.events:
         state = members.setdefault(event.member_id, MemberState())
-        remember(state, event.event_id)
+        remember(state, event)
         for effect in fold_member(state, event):
             entry = ActivityEntry(
                 offset=0, index=0, job_id=effect.job_id, occurred_at=effect.occurred_at, action=effect.action,

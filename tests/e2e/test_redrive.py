@@ -125,7 +125,7 @@ def history(member: str, scale: int) -> list[tuple[str, Any]]:
 def unnamed(state: MemberState | JobState | Neighbours, member: str) -> Any:
     """The state with the member's jobs named as anybody's, and without the hashes of event ids."""
     if isinstance(state, MemberState):
-        state.seen = b""
+        state.seen = []
     return json.loads(msgspec.json.encode(state).decode().replace(f"{member}-job", "job"))
 
 

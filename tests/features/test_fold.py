@@ -3,6 +3,7 @@
 import math
 from collections import defaultdict
 from random import Random
+from typing import Any
 
 import msgspec
 import pytest
@@ -309,30 +310,48 @@ def test_sets_keep_the_jobs_written_last() -> None:
     assert "j1" not in state.viewed
 
 
-def test_the_last_event_ids_are_duplicates() -> None:
+def named(event_id: str, kind: Any = JobView) -> Any:
+    return kind(event_id=event_id, member_id="m", job_id="j", occurred_at=START)
+
+
+def test_the_last_event_ids_of_a_kind_are_duplicates() -> None:
     state = MemberState()
     for number in range(3 * fold.SEEN):
-        assert not fold.is_duplicate(state, f"e{number}")
-        fold.remember(state, f"e{number}")
-        assert fold.is_duplicate(state, f"e{number}")
-    assert len(state.seen) == fold.SEEN * 8
-    known = [number for number in range(3 * fold.SEEN) if fold.is_duplicate(state, f"e{number}")]
+        assert not fold.is_duplicate(state, named(f"e{number}"))
+        fold.remember(state, named(f"e{number}"))
+        assert fold.is_duplicate(state, named(f"e{number}"))
+    assert len(state.seen[0]) == fold.SEEN * 8
+    known = [number for number in range(3 * fold.SEEN) if fold.is_duplicate(state, named(f"e{number}"))]
     assert known == list(range(2 * fold.SEEN, 3 * fold.SEEN))
+
+
+def test_what_other_topics_bring_meanwhile_pushes_no_id_out() -> None:
+    kinds = (JobView, JobLike, JobSave, JobApplication, JobDismissal)
+    connection = Connection(event_id="c", member_id="m", other_member_id="n", occurred_at=START)
+    for kind in kinds:
+        state = MemberState()
+        fold.remember(state, named("e", kind))
+        for other in kinds:
+            for number in range(2 * fold.SEEN if other is not kind else 0):
+                fold.remember(state, named(f"{other.__name__}-{number}", other))
+        fold.remember(state, connection)
+        assert fold.is_duplicate(state, named("e", kind))
+        assert fold.is_duplicate(state, connection)
 
 
 def test_bytes_across_two_remembered_ids_are_not_a_duplicate() -> None:
     state = MemberState()
-    fold.remember(state, "e1")
-    mark = state.seen
-    state.seen = b"abc" + mark + b"defgh"
-    assert not fold.is_duplicate(state, "e1")
-    state.seen += mark
-    assert fold.is_duplicate(state, "e1")
+    fold.remember(state, named("e1"))
+    mark = state.seen[0]
+    state.seen[0] = b"abc" + mark + b"defgh"
+    assert not fold.is_duplicate(state, named("e1"))
+    state.seen[0] += mark
+    assert fold.is_duplicate(state, named("e1"))
 
 
 def test_a_profile_replaces_the_one_before_and_a_tombstone_erases_the_member() -> None:
     state, _ = fold_all(some_events(1))
-    fold.remember(state, "e1")
+    fold.remember(state, named("e1"))
     version = state.version
     for city in ("Bonn", "Olney"):
         assert fold_member(state, MemberProfile(member_id="m", city=city, updated_at=1)) == []

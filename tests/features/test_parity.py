@@ -71,9 +71,9 @@ def streamed(log: list[Any], some: Random, partitions: int = 2) -> tuple[dict[st
             for offset, record in batch:
                 mine = states[record.member_id]
                 if isinstance(record, Event):
-                    if is_duplicate(mine, record.event_id):
+                    if is_duplicate(mine, record):
                         continue
-                    remember(mine, record.event_id)
+                    remember(mine, record)
                 buffer.add(offset, fold_member(mine, record, PLAN))
             made = [*buffer.records()]
             for _ in range(1 + (some.random() < 0.2)):  # now and then a batch is done again: its effects come twice

@@ -10,6 +10,7 @@ from streamrec.events import JobPosting, MemberProfile
 from streamrec.features.library import JOB_COUNTS, JOB_TOTALS, MEMBER_COUNTS, POPULARITY
 from streamrec.features.state import (
     FORMATS,
+    STREAMS,
     JobState,
     MemberState,
     Neighbours,
@@ -43,7 +44,7 @@ STATES: dict[str, MemberState | JobState | Neighbours | Network] = {
         last_at=1_700_000_200_000,
         viewed={"j1": 1_700_000_100_000, "j2": 1_700_000_150_000},
         saved={"j2": 1_700_000_200_000},
-        seen=bytes(range(16)),
+        seen=[bytes(range(16))] * STREAMS,
     ),
     "job": JobState(
         version=3,
