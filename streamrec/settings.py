@@ -48,7 +48,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     )
 
     # Learning.
-    negatives: int = 8  # sampled for each action
+    negatives: int = 20  # sampled for each action
     snapshot_interval_s: float = 3.0
     label_window_s: float = 1800.0  # a job shown and not checked for this long is a negative
     label_weight_view: float = 1.0  # weights of a check in the score, by the strongest action

@@ -34,6 +34,7 @@ from streamrec.features.network import fold_own
 from streamrec.features.state import MemberState, Neighbours, Network, pack, unpack
 from streamrec.kafka.producer import ProduceFailedError, Producer, Record
 from streamrec.models.examples import example_key, is_example_of
+from streamrec.ranking.default import default_workflow
 from streamrec.ranking.engine import recent_ids
 from streamrec.ranking.examples import example, is_positive
 from streamrec.settings import Settings
@@ -91,6 +92,7 @@ class MemberAgent(OwnerAgent):
         super().__init__(schemas)
         self._erasures = erasures
         self._settings, self._specs, self._keys = settings, topics, keys
+        self._sources = default_workflow(settings).sources
         self._serving, self._producer, self._on_change = serving, producer, on_change
         self._labels = labels
 
@@ -274,7 +276,7 @@ class MemberAgent(OwnerAgent):
                 made = example(
                     event, source, state, turn.neighbours, self._serving.table, self._settings.negatives,
                     viewed_again_after_ms=self._settings.viewed_again_after_ms,
-                    without_posting=self._serving.without_posting, network=network,
+                    without_posting=self._serving.without_posting, network=network, sources=self._sources,
                 )  # fmt: skip
                 if made is not None:
                     metrics.LABELS.labels(made.kind).inc()

@@ -230,7 +230,7 @@ class Builder(Offline):
         made = example(
             event, source, state, self.neighbours_of(state), self.table, self.settings.negatives,
             viewed_again_after_ms=self.settings.viewed_again_after_ms, without_posting=self.without_posting,
-            network=self.networks.get(event.member_id),
+            network=self.networks.get(event.member_id), sources=self.workflow.sources,
         )  # fmt: skip
         if made is not None:
             self._learn([made])

@@ -13,6 +13,7 @@ from streamrec.features.language import (
     actions,
     applications,
     beside_best,
+    bucketise,
     clip,
     company,
     connections_at,
@@ -27,8 +28,8 @@ from streamrec.features.language import (
     first_of,
     home,
     interests,
-    inverse_rank,
     job,
+    last_cooccurrence,
     last_title,
     level,
     likes,
@@ -48,24 +49,38 @@ from streamrec.features.language import (
     share,
     signed,
     sliding,
+    standing,
     trend,
     views,
 )
-from streamrec.features.language.calculation import absolute, mean_of
+from streamrec.features.language.calculation import Calculation, absolute, mean_of
+from streamrec.features.language.keys import By
 from streamrec.features.language.ties import ORDERED
 from streamrec.features.plan import Plan
 
 _LONG_AGO: Final = math.log1p(30 * 24 * 60)  # minutes
+_USUAL_STRENGTH: Final = 1 / 7  # likes, saves and applications to a view
+_FAR_DOWN: Final = math.log1p(100)  # places
 _SENSIBLE_PAY: Final = (0.01, 1e12)  # in any currency and for any time: beyond lies a mistake of whoever wrote it
 
 # By these jobs are ordered, for what is popular: candidates, leaders, the API.
 POPULARITY: Final = tuple(count(actions, by=job, window=decay(half_life)) for half_life in ORDERED)
 
+_POPULAR: Final = tuple(f"positive actions, half-life {half_life}" for half_life in ("1 h", "1 d", "10 d"))
 _COUNTED: Final = {"view": views, "like": likes, "save": saves, "application": applications, "dismissal": dismissals}
 JOB_COUNTS: Final = tuple(count(stream, by=job, window=decay("7d")) for stream in _COUNTED.values())
 JOB_TOTALS: Final = tuple(count(stream, by=job) for stream in _COUNTED.values())
 MEMBER_COUNTS: Final = tuple(count(stream, by=member, window=decay("7d")) for stream in _COUNTED.values())
 _VIEWS, _LIKES, _SAVES, _APPLICATIONS, _DISMISSALS = MEMBER_COUNTS
+
+
+def _strength(by: By, weight: float) -> Calculation:
+    """Likes, saves and applications to a view, as log odds would have it, drawn towards one in seven by `weight` views."""
+    viewed, liked, saved, applied = (
+        count(stream, by=by, window=decay("90d")) for stream in (views, likes, saves, applications)
+    )
+    return log((liked + saved + applied + _USUAL_STRENGTH * weight) / (viewed + weight))
+
 
 _JOB: Final = (
     # How much the job is asked for.
@@ -86,6 +101,10 @@ _JOB: Final = (
         "applications per view, with a prior", "ratio", default=0.02,
     ),
     Feature(
+        "job_strength", _strength(job, 20), "likes, saves and applications to a view, half-life 90 d", "log ratio",
+        default=math.log(_USUAL_STRENGTH),
+    ),
+    Feature(
         "company_popularity", log1p(count(actions, by=company, window=decay("10d"))),
         "positive actions on jobs of the company, half-life 10 d", "log1p", tags=("popularity",),
     ),
@@ -96,6 +115,17 @@ _JOB: Final = (
     Feature(
         "function_popularity", beside_best(POPULARITY[2], home(profile.function)),
         "popularity (10 d) beside the most popular job of the member's function", "ratio", tags=("popularity",),
+    ),
+    *(
+        Feature(
+            f"standing_{name}", log1p(standing(counted)), f"open jobs ahead by {what}, at most 100", "log1p(jobs)",
+            default=_FAR_DOWN, tags=("popularity",),
+        )
+        for name, counted, what in zip(("hour", "day", "days"), POPULARITY, _POPULAR, strict=True)
+    ),
+    Feature(
+        "standing_new", log1p(standing()), "open jobs that are newer, at most 100", "log1p(jobs)", default=_FAR_DOWN,
+        tags=("age",),
     ),
     Feature(
         "job_trend", trend(actions, by=job, short="1h", long="1d"), "positive actions of the last hour beside those of the day",
@@ -126,14 +156,21 @@ _HISTORY: Final = (
     # What ties it to the member's recent jobs.
     Feature("covisit", log1p(cooccurrence()), "touched by who touched the same jobs", "log1p"),
     Feature(
-        "covisit_rank", inverse_rank(rank(cooccurrence())), "1 for the job tied most, 1/2 for the next, …", "1/rank"
+        "covisit_rank",
+        log1p(rank(cooccurrence())),
+        "jobs that are tied more to the recent ones",
+        "log1p(jobs)",
+        default=_FAR_DOWN,
     ),
+    Feature("last_covisit", log1p(last_cooccurrence()), "touched by who touched the newest job", "log1p"),
     Feature("title_overlap", cosine(posting.title, interests), "title and recent titles", "cosine", tags=("content",)),
     Feature(
         "last_title_overlap", cosine(posting.title, last_title), "title and the last title", "cosine", tags=("content",)
     ),
     Feature("company_share", share(posting.company), "recent jobs at the company", "ratio"),
-    Feature("region_share", share(posting.region), "recent jobs in the region", "ratio"),
+    Feature("city_share", share(posting.city), "recent jobs in the city", "ratio", tags=("place",)),
+    Feature("region_share", share(posting.region), "recent jobs in the region", "ratio", tags=("place",)),
+    Feature("industry_share", share(posting.industry), "recent jobs of the industry", "ratio"),
     Feature("function_share", share(posting.function), "recent jobs of the function", "ratio"),
 )
 
@@ -213,6 +250,10 @@ _MEMBER: Final = (
         "member_idle", log1p(minutes_since(member.last_at)), "time since the member's last event", "log1p(minutes)",
         default=_LONG_AGO, tags=("age",),
     ),
+    Feature(
+        "member_phase", bucketise(minutes_since(member.last_at), 30), "in a session, or coming back; neither for a new one",
+        "0, 1",
+    ),
     Feature("member_views", log1p(_VIEWS), "the member's views, half-life 7 d", "log1p"),
     Feature("member_interest", log1p(_LIKES + _SAVES), "the member's likes and saves, half-life 7 d", "log1p"),
     Feature("member_applications", log1p(_APPLICATIONS), "the member's applications, half-life 7 d", "log1p"),
@@ -227,6 +268,10 @@ _MEMBER: Final = (
     Feature(
         "member_apply_rate", rate(applications, views, by=member, window=decay("7d"), prior=0.02, weight=20),
         "the member's applications per view, with a prior", "ratio", default=0.02,
+    ),
+    Feature(
+        "member_strength", _strength(member, 5), "the member's likes, saves and applications to a view, half-life 90 d",
+        "log ratio", default=math.log(_USUAL_STRENGTH),
     ),
 )  # fmt: skip
 

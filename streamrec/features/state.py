@@ -62,7 +62,7 @@ class JobState(msgspec.Struct, array_like=True):
 class Neighbours(msgspec.Struct, array_like=True):
     """Co-visitation row of one job: weights as of the time `at` (ms), of which the best NEIGHBOURS are sure to be kept.
 
-    A weight fades with a half-life of 30 days, from `at` on: see `features.fold.fold_neighbours`.
+    A weight fades with a half-life of 10 days, from `at` on: see `features.fold.fold_neighbours`.
     """
 
     at: int = 0

@@ -4,18 +4,29 @@ from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from streamrec.features.columns import COLUMN_OF, Floats, Ints, Rows
 from streamrec.features.language.aggregates import Aggregate
 from streamrec.features.language.ties import CONNECTIONS_DID
 from streamrec.features.table import JobTable
 from streamrec.features.texts import MISSING, Numbers
-from streamrec.features.view import APPLIED, CHECKED, DESIRED, LAST, LIKED, RECENT, SOURCES, MemberView, Singles
+from streamrec.features.view import (
+    APPLIED,
+    CHECKED,
+    DESIRED,
+    LAST,
+    LIKED,
+    RECENT,
+    SOURCES,
+    Covisits,
+    MemberView,
+    Singles,
+)
 
 _WORDS: Final = {"interests": RECENT, "profile.desired_titles": DESIRED, "last_title": LAST}
 _DID: Final = dict(zip(CONNECTIONS_DID, (CHECKED, LIKED, APPLIED), strict=True))
 _BITS: Final = 62
+STANDINGS: Final = 100  # of the best jobs are told apart
 _WHOLE: Final = 2.0**48  # shares are counted in parts of this many: whole numbers add up alike in any order
 
 
@@ -28,18 +39,24 @@ class Ties:
     # The member's recent jobs.
 
     @cached_property
-    def _covisits(self) -> tuple[Singles, npt.NDArray[np.int64]]:
+    def _covisits(self) -> Covisits:
         return self._view.covisits(self._rows)
 
     @property
     def covisit_scores(self) -> Singles:
         """How strongly each job is tied to the member's recent ones; 0 for none."""
-        return self._covisits[0]
+        return self._covisits.scores
 
     @property
-    def covisit_ranks(self) -> npt.NDArray[np.int64]:
-        """The order of that: 0 is best, -1 is none."""
-        return self._covisits[1]
+    def covisit_ranks(self) -> Floats:
+        """The order of that: 0 is best; NaN where there is none."""
+        ranks = self._covisits.ranks
+        return np.where(ranks < 0, np.nan, ranks)
+
+    @property
+    def last_covisit_scores(self) -> Singles:
+        """How strongly each job is tied to the member's newest one; 0 for none."""
+        return self._covisits.last
 
     @cached_property
     def _recent(self) -> tuple[Ints, Floats]:
@@ -128,6 +145,18 @@ class Ties:
         for code, count in self._view.colleagues.items():
             found[codes == code] = count
         return found
+
+    # The best of all.
+
+    def standing(self, index: int) -> Floats:
+        """How many open jobs are ahead by a column of `Columns.scores`, at most `STANDINGS`."""
+        best = self._table.top(index, STANDINGS, now=self._view.now)
+        if not len(best):
+            return np.full(len(self._rows), float(STANDINGS))
+        order = np.argsort(best)
+        ascending = best[order]
+        place = np.minimum(np.searchsorted(ascending, self._rows), len(best) - 1)
+        return np.where(ascending[place] == self._rows, order[place].astype(np.float64), float(STANDINGS))
 
     # The place where the member is at home.
 

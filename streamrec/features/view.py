@@ -3,13 +3,13 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from streamrec.events import Action, MemberProfile
-from streamrec.features.columns import CODED, Columns, Ints, Longs, Rows
+from streamrec.features.columns import CODED, Columns, Floats, Ints, Longs, Rows
 from streamrec.features.fold import NEIGHBOUR_HALF_LIFE_MS
 from streamrec.features.network import deeds
 from streamrec.features.state import MemberState, Neighbours, Network, Recent
@@ -22,6 +22,7 @@ Singles = npt.NDArray[np.float32]
 SOURCES: Final = 20  # newest recent jobs whose neighbours count
 INTEREST_HALF_LIFE_MS: Final = 7 * DAY_MS  # counted from the newest touch, so that a pause changes no proportions
 _RANK_FADE: Final = 0.9  # and the 5th job back counts less than the 4th, however quickly they followed each other
+_TIE_FADE: Final = 0.95  # what others touched together with the 5th job back counts a little less than with the 4th
 _STRENGTH: Final[dict[int, float]] = {Action.VIEW: 1.0, Action.LIKE: 2.0, Action.SAVE: 3.0, Action.APPLY: 5.0}
 _WORDS: Final = 40  # of a member's profile are kept: those that say most
 _TITLES: Final = 8  # desired titles that are looked for
@@ -31,6 +32,27 @@ _HOME_SHARE: Final = 0.5  # of the recent jobs must lie in a place before it is 
 RECENT, DESIRED, LAST = range(3)  # columns of `MemberView.words`
 NETWORK_HORIZON_MS: Final = 30 * DAY_MS  # what connections did before that counts no more
 CHECKED, LIKED, APPLIED = range(3)  # columns of `MemberView.network_counts`
+
+
+class Covisits(NamedTuple):
+    """Jobs touched by members who touched the same jobs as this one did lately.
+
+    Attributes
+    ----------
+    rows
+        int32 ``(m,)``.
+    scores
+        float32 ``(m,)``: how strongly each is tied to the recent jobs.
+    ranks
+        int64 ``(m,)``: the order of that, 0 is best.
+    last
+        float32 ``(m,)``: how strongly each is tied to the newest of them.
+    """
+
+    rows: Rows
+    scores: Singles
+    ranks: Longs
+    last: Singles
 
 
 @dataclass(slots=True)
@@ -83,7 +105,7 @@ class MemberView:
     network_counts: Singles
     colleagues: dict[int, int]
     context: Mapping[str, str | None]
-    _covisits: tuple[Rows, Singles, Longs] = field(repr=False)  # by row: score, rank
+    _covisits: "Covisits" = field(repr=False)
     _words: Singles | None = field(default=None, repr=False)
     _lengths: Singles | None = field(default=None, repr=False)
 
@@ -112,7 +134,7 @@ class MemberView:
         recent = [touch for touch in state.recent if touch.action != Action.DISMISS]
         rows = table.rows([touch.job_id for touch in recent])
         weights = _weights(recent)
-        tied, scores, ranks, order = _covisits(recent, weights, neighbours, table, now)
+        tied, order = _covisits(recent, neighbours, table, now)
         known = rows >= 0
         rows, weights = rows[known], weights[known]
         profile = state.profile or _NOBODY
@@ -132,27 +154,33 @@ class MemberView:
             desired_weights=desired,
             last_weights=last,
             desired_titles=_titles(profile, table),
-            covisit_rows=tied[order],
-            covisit_scores=scores[order],
+            covisit_rows=tied.rows[order],
+            covisit_scores=tied.scores[order],
             network_rows=network_rows,
             network_counts=network_counts,
             colleagues=_colleagues(network, table),
             context=context or {},
-            _covisits=(tied, scores, ranks),
+            _covisits=tied,
             city=codes["city"],
             region=codes["region"],
             function=codes["function"],
         )
 
-    def covisits(self, rows: Rows) -> tuple[Singles, Longs]:
-        """Co-visitation score and rank (0 is best) of each of `rows`; 0 and -1 where there is none."""
-        known, scores, ranks = self._covisits
-        if not len(known):
-            return np.zeros(len(rows), np.float32), np.full(len(rows), -1)
-        place = np.searchsorted(known, rows)
-        place[place == len(known)] = 0
-        found = known[place] == rows
-        return np.where(found, scores[place], np.float32(0.0)), np.where(found, ranks[place], -1)
+    def covisits(self, rows: Rows) -> "Covisits":
+        """What ties each of `rows` to the member's recent jobs: scores of 0 and a rank of -1 where nothing does."""
+        known = self._covisits
+        if not len(known.rows):
+            none = np.zeros(len(rows), np.float32)
+            return Covisits(rows, none, np.full(len(rows), -1), none)
+        place = np.searchsorted(known.rows, rows)
+        place[place == len(known.rows)] = 0
+        found = known.rows[place] == rows
+        return Covisits(
+            rows,
+            np.where(found, known.scores[place], np.float32(0.0)),
+            np.where(found, known.ranks[place], -1),
+            np.where(found, known.last[place], np.float32(0.0)),
+        )
 
     def network(self, rows: Rows) -> Singles:
         """float32 ``(n, 3)``: the row of `network_counts` of each of `rows`; 0 where connections did nothing."""
@@ -202,27 +230,37 @@ def _weights(recent: list[Recent]) -> Singles:
 
 
 def _covisits(
-    recent: list[Recent], weights: Singles, neighbours: Mapping[str, Neighbours], table: JobTable, now: int
-) -> tuple[Rows, Singles, Longs, Longs]:
-    """Tied rows in ascending order, their scores, their ranks, and the order of the ranks."""
+    recent: list[Recent], neighbours: Mapping[str, Neighbours], table: JobTable, now: int
+) -> tuple[Covisits, Longs]:
+    """Tied rows in ascending order, and the order of their ranks."""
     names: list[str] = []
-    parts = []
-    for touch, weight in zip(recent[:SOURCES], weights.tolist(), strict=False):
+    parts, newest = [np.zeros(0)], 0
+    for place, touch in enumerate(recent[:SOURCES]):
         row = neighbours.get(touch.job_id)
         if row is not None and row.weights:
             names.extend(row.weights)
             amounts = np.fromiter(row.weights.values(), np.float64, len(row.weights))
-            parts.append(amounts * (weight * fade(max(0, now - row.at), NEIGHBOUR_HALF_LIFE_MS)))
-    if not names:
-        return np.zeros(0, np.int32), np.zeros(0, np.float32), np.zeros(0, np.int64), np.zeros(0, np.int64)
+            parts.append(amounts * (_TIE_FADE**place * fade(max(0, now - row.at), NEIGHBOUR_HALF_LIFE_MS)))
+            newest = newest or (len(names) if place == 0 else 0)
     rows = table.rows(names)
     known = rows >= 0
-    found, place = np.unique(rows[known], return_inverse=True)
-    scores = np.bincount(place, weights=np.concatenate(parts)[known], minlength=len(found))
+    found, place_of = np.unique(rows[known], return_inverse=True)
+    weighed: Floats = np.concatenate(parts)
+    scores = _sums(place_of, weighed[known], len(found))
+    weighed[newest:] = 0.0
+    last = _sums(place_of, weighed[known], len(found))
     order = np.lexsort((table.columns.ties[found], -scores))
     ranks = np.empty(len(found), np.int64)
     ranks[order] = np.arange(len(found))
-    return found, np.minimum(scores, _MOST).astype(np.float32), ranks, order
+    return Covisits(found, _bounded(scores), ranks, _bounded(last)), order
+
+
+def _sums(places: npt.NDArray[np.intp], amounts: Floats, count: int) -> Floats:
+    return np.bincount(places, weights=amounts, minlength=count).astype(np.float64)
+
+
+def _bounded(scores: Floats) -> Singles:
+    return np.minimum(scores, _MOST).astype(np.float32)
 
 
 def _network(network: Network, table: JobTable, now: int) -> tuple[Rows, Singles]:

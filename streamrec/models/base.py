@@ -16,6 +16,7 @@ from streamrec.models.measures import Data, Measures
 from streamrec.models.moving import Move
 from streamrec.models.prequential import Prequential
 from streamrec.models.rows import SAMPLED, Floats, InvalidExampleError, Rows, rows_of
+from streamrec.models.segments import Segmented
 
 _FORMER: Final = 3  # sets that are remembered: those of processes that still run, or whose answers are still open
 
@@ -51,6 +52,8 @@ class Scorer(msgspec.Struct, frozen=True, eq=False):
         How many examples it had learned.
     score_weights, score_bias
         Of the head that jobs are ordered by, where stronger actions weigh more; None for the one of `weights`.
+    segmented
+        The same for each segment of members, where the model has such; it overrules them.
     calibrated
         Whether `probabilities` are P(label | shown), fitted on shown lists; else they are P(label) among sampled rows,
         whose level says nothing of what would happen to a shown one.
@@ -72,14 +75,24 @@ class Scorer(msgspec.Struct, frozen=True, eq=False):
     score_weights: Floats | None = None
     score_bias: float = 0.0
     calibrated: bool = False
+    segmented: Segmented | None = None
 
     def moved(self, before: tuple[str, ...], feature_set: str, after: tuple[str, ...]) -> "Scorer":
         """The same for other features: columns that these lack count for nothing, and so do those that it knows nothing of."""
         move = Move(before, after)
         score_weights = None if self.score_weights is None else move.of(self.score_weights)
+        segmented = self.segmented
+        if segmented is not None:
+            flags = [before[column] for column in segmented.columns]
+            if set(flags) <= set(after):
+                columns = tuple(after.index(flag) for flag in flags)
+                segmented = Segmented(columns, move.of(segmented.weights), segmented.biases)
+            else:  # nobody says any more which segment a row is of
+                segmented = None
         return msgspec.structs.replace(
-            self, feature_set=feature_set, weights=move.of(self.weights), score_weights=score_weights
-        )
+            self, feature_set=feature_set, weights=move.of(self.weights), score_weights=score_weights,
+            segmented=segmented,
+        )  # fmt: skip
 
     def logits(self, matrix: NDArray[np.floating]) -> Floats:
         """Log odds of each row of an n x d matrix. Raises ValueError if the matrix is not d wide."""
@@ -93,9 +106,11 @@ class Scorer(msgspec.Struct, frozen=True, eq=False):
     def scores(self, matrix: NDArray[np.floating]) -> Floats:
         """What to order jobs by, of each row of an n x d matrix, between 0 and 1. Raises ValueError if it is not d wide.
 
-        The odds of a score are those of the label times the mean weight of the actions that made it one: with the default
-        weights, a job that is viewed or applied for equally often scores above one that is only viewed.
+        Only the order of scores within a list means something. Stronger actions count for more: with the default weights, a
+        job that is viewed or applied for equally often scores above one that is only viewed.
         """
+        if self.segmented is not None:
+            return sigmoid(self.segmented.logits(matrix))
         if self.score_weights is None:
             return self.probabilities(matrix)
         return sigmoid(matrix @ self.score_weights + self.score_bias)
@@ -222,7 +237,7 @@ class Model(ABC):
         (weights, bias), (score_weights, score_bias) = self.folded(), self.folded_score()
         return Scorer(
             self.name, version, self.feature_set, weights, bias, learned_at=now, examples=self.examples,
-            score_weights=score_weights, score_bias=score_bias, calibrated=self.calibrated,
+            score_weights=score_weights, score_bias=score_bias, calibrated=self.calibrated, segmented=self.segmented(),
         )  # fmt: skip
 
     @abstractmethod
@@ -235,6 +250,10 @@ class Model(ABC):
     def folded_score(self) -> tuple[Floats, float]:
         """The same of the head that jobs are ordered by; default the one of the probability."""
         return self.folded()
+
+    def segmented(self) -> Segmented | None:
+        """The same for each segment of members; default None, there are none."""
+        return None
 
     def deviations(self) -> Floats:
         """Standard deviation of each feature, by which a weight says how much it matters; default all 1."""

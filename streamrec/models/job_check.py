@@ -26,6 +26,8 @@ from streamrec.models.regression import (
     Scaler,
 )
 from streamrec.models.rows import CLOSED, CORRECTION, SAMPLED, Floats, Rows
+from streamrec.models.score_head import ScoreHead
+from streamrec.models.segments import Segmented, segment_of
 
 __all__ = [
     "CLIP_GRADIENT",
@@ -40,6 +42,8 @@ __all__ = [
 # Rows of shown lists after which P(checked) is taken from them rather than from sampled lists.
 CALIBRATED_ROWS: Final = 200
 
+# Features that say of which segment a member is, for the weights that the score has for each; none of them: of another.
+SEGMENTS: Final = ("member_phase#0", "member_phase#1")
 TRUSTED_ROWS: Final = 1000  # that means and variances count for once columns are added or taken away
 
 
@@ -66,13 +70,18 @@ class _State(msgspec.Struct, array_like=True, frozen=True):
     before_shown: bytes = b""
     shown_since: int = 0
     anew_until: int = 0
+    # Since version 5. Without them: the segments have no weights of their own.
+    segment_steps: tuple[int, ...] = ()
+    segment_weights: bytes = b""
+    segment_squares: bytes = b""
 
 
 class JobCheck(Model):
     """P(job checked | shown), or with sampled negatives P(job is the one acted on), and a score to order by: see `Model`.
 
-    Two heads share one scaler. The check head has unweighted labels; the score head weighs them by action. Each has an
-    intercept for sampled lists and one for shown lists, and the same weights for both.
+    Two heads share one scaler. The check head has unweighted labels; the score head weighs them by action, and has weights of
+    its own for each segment of members (see `score_head`). Each has an intercept for sampled lists and one for shown lists,
+    and the same weights for both.
 
     P(job checked) is served with the first of these intercepts that there is enough to say of:
 
@@ -99,8 +108,8 @@ class JobCheck(Model):
         super().__init__(feature_set, feature_names)
         width = len(self.feature_names)
         self._scaler = Scaler(width)
-        self._check_steps, self._score_steps = AdaGrad(), AdaGrad()
-        self._check, self._score = Head(width, self._check_steps), Head(width, self._score_steps)
+        self._check_steps = AdaGrad()
+        self._check, self._score = Head(width, self._check_steps), ScoreHead(width, 1 + len(SEGMENTS))
         self._whole_lists, self._parts = ServedIntercept(), ServedIntercept()
         self._shown_rows = self._closed_rows = 0
         self._whole = False  # whether closed lists name the rows that were checked
@@ -117,8 +126,22 @@ class JobCheck(Model):
         return self._scaler.fold(self._check.weights, self._intercept(data))
 
     def folded_score(self) -> tuple[Floats, float]:
-        """See `Model.folded_score`."""
-        return self._scaler.fold(self._score.weights, self._score.intercepts[self._shown_rows > 0])
+        """See `Model.folded_score`: without what the segments have of their own."""
+        return self._scaler.fold(self._score.weights[0], self._score.intercepts[self._shown_rows > 0])
+
+    def segmented(self) -> Segmented | None:
+        """See `Model.segmented`."""
+        columns = self._flags()
+        if not columns:
+            return None
+        shared, intercept = self._score.weights[0], self._score.intercepts[self._shown_rows > 0]
+        folded = [self._scaler.fold(shared + own, intercept) for own in self._score.weights[1:]]
+        return Segmented(columns, np.array([weights for weights, _ in folded]), np.array([bias for _, bias in folded]))
+
+    def _flags(self) -> tuple[int, ...]:
+        """Columns of `SEGMENTS`; none where the features do not have them all."""
+        names = self.feature_names
+        return tuple(map(names.index, SEGMENTS)) if set(SEGMENTS) <= set(names) else ()
 
     def deviations(self) -> Floats:
         """See `Model.deviations`."""
@@ -157,7 +180,8 @@ class JobCheck(Model):
             self._shown_rows += len(fresh)
             self._closed_rows += len(fresh) if rows.kind == CLOSED else 0
             self._whole = self._whole or rows.is_whole
-        self._score.learn(scaled, rows.labels, rows.score_weights, rows.shown, int(rows.is_shown))
+        flags = self._flags()
+        self._score.learn(scaled, rows, segment_of(rows.matrix[0], flags) if flags else None)
         logits = self._check.learn(scaled, rows.labels, rows.weights, rows.shown, int(rows.is_shown))
         self._fit(rows, logits)
 
@@ -176,8 +200,8 @@ class JobCheck(Model):
     def _begin_shown(self) -> None:
         """Let the first shown list begin where the sampled ones are: nearer than nothing."""
         if self._shown_rows == 0:
-            for head in (self._check, self._score):
-                head.intercepts[1] = head.intercepts[0]
+            for intercepts in (self._check.intercepts, self._score.intercepts):
+                intercepts[1] = intercepts[0]
             self._whole_lists.intercept = self._parts.intercept = self._check.intercepts[0]
 
     def _usual(self) -> Floats:
@@ -192,6 +216,7 @@ class JobCheck(Model):
     def state(self) -> bytes:
         """See `Model.state`: scaler, heads and the optimizers' sums, as little-endian float64."""
         check, score = self._check, self._score
+        squares = score.squares()
         return msgspec.msgpack.encode(
             _State(
                 rows=self._scaler.rows,
@@ -200,12 +225,14 @@ class JobCheck(Model):
                 means=_bytes(self._scaler.means),
                 variances=_bytes(self._scaler.variances),
                 weights=_bytes(check.weights),
-                squares=_squares(self._check_steps, check),
+                squares=_bytes(
+                    np.zeros_like(check.weights) if self._check_steps.squares is None else self._check_steps.squares
+                ),
                 shown_intercept=check.intercepts[1],
-                score_steps=self._score_steps.n_iterations,
+                score_steps=score.steps[0].n_iterations,
                 score_intercepts=(score.intercepts[0], score.intercepts[1]),
-                score_weights=_bytes(score.weights),
-                score_squares=_squares(self._score_steps, score),
+                score_weights=_bytes(score.weights[0]),
+                score_squares=_bytes(squares[0]),
                 whole_lists=self._whole_lists,
                 parts=self._parts,
                 shown_rows=self._shown_rows,
@@ -214,6 +241,9 @@ class JobCheck(Model):
                 before_shown=self._before_shown,
                 shown_since=self._shown_since,
                 anew_until=self._anew_until,
+                segment_steps=tuple(step.n_iterations for step in score.steps[1:]),
+                segment_weights=_bytes(score.weights[1:]),
+                segment_squares=_bytes(squares[1:]),
             )
         )
 
@@ -222,48 +252,64 @@ class JobCheck(Model):
         self._reload(msgspec.msgpack.decode(state, type=_State), len(self.feature_names))
 
     def _reload(self, read: _State, width: int) -> None:
-        if read.score_intercepts is None:  # version 1
-            read = msgspec.structs.replace(
-                read, score_steps=read.steps, score_intercepts=(read.intercept, 0.0), score_weights=read.weights,
-                score_squares=read.squares,
-            )  # fmt: skip
-        assert read.score_intercepts is not None  # noqa: S101 - just set
+        segments = len(self._score.steps) - 1
+        read = _completed(read, segments * width)
+        assert read.score_intercepts is not None  # noqa: S101 - just completed
         means, variances, weights, squares, score_weights, score_squares = (
             _floats(name, getattr(read, name), width)
             for name in ("means", "variances", "weights", "squares", "score_weights", "score_squares")
         )
-        counts = (read.rows, read.steps, read.score_steps, read.shown_rows, read.closed_rows)
+        if len(read.segment_steps) != segments:
+            raise ValueError(f"{len(read.segment_steps)} segments, want {segments}")
+        own, own_squares = (
+            _floats(name, getattr(read, name), segments * width).reshape(segments, width)
+            for name in ("segment_weights", "segment_squares")
+        )
+        steps = [read.score_steps, *read.segment_steps]
+        counts = (read.rows, read.steps, read.shown_rows, read.closed_rows, *steps)
         intercepts = (read.intercept, read.shown_intercept, *read.score_intercepts)
         if not all(map(math.isfinite, intercepts)) or min(counts) < 0:
             raise ValueError("an intercept that is not finite, or negative counts")
         if not (read.whole_lists.is_sound() and read.parts.is_sound()):
             raise ValueError("what is fitted to shown lists makes no sense")
-        if any((sums < 0.0).any() for sums in (variances, squares, score_squares)):
+        if any((sums < 0.0).any() for sums in (variances, squares, score_squares, own_squares)):
             raise ValueError("variances or squares are negative")
         self._scaler.rows, self._scaler.means, self._scaler.variances = read.rows, means, variances
-        self._check.weights, self._score.weights = weights, score_weights
+        self._check.weights, self._score.weights = weights, np.vstack([score_weights, own])
         self._check.intercepts = [read.intercept, read.shown_intercept]
         self._score.intercepts = list(read.score_intercepts)
         self._check_steps.squares, self._check_steps.n_iterations = squares, read.steps
-        self._score_steps.squares, self._score_steps.n_iterations = score_squares, read.score_steps
+        for step, sums, taken in zip(self._score.steps, np.vstack([score_squares, own_squares]), steps, strict=True):
+            step.squares, step.n_iterations = sums, taken
         self._whole_lists, self._parts, self._whole = read.whole_lists, read.parts, read.whole
         self._shown_rows, self._closed_rows = read.shown_rows, read.closed_rows
         self._before_shown, self._shown_since, self._anew_until = read.before_shown, read.shown_since, read.anew_until
 
 
+def _completed(read: _State, width: int) -> _State:
+    """With what versions before did not have; `width` is that of all segments together."""
+    if read.score_intercepts is None:  # version 1
+        read = msgspec.structs.replace(
+            read, score_steps=read.steps, score_intercepts=(read.intercept, 0.0), score_weights=read.weights,
+            score_squares=read.squares,
+        )  # fmt: skip
+    if not read.segment_steps:  # version 4
+        steps, none = (0,) * (1 + len(SEGMENTS)), bytes(8 * width)
+        read = msgspec.structs.replace(read, segment_steps=steps, segment_weights=none, segment_squares=none)
+    return read
+
+
 def _moved(state: _State, move: Move) -> _State:
+    width = len(state.means) // 8
     arrays = {
-        name: _bytes(move.of(np.frombuffer(getattr(state, name), "<f8")))
-        for name in ("means", "variances", "weights", "squares", "score_weights", "score_squares")
-    }
+        name: _bytes(move.of(np.frombuffer(getattr(state, name), "<f8").reshape(-1, width)))
+        for name in ("means", "variances", "weights", "squares", "score_weights", "score_squares", "segment_weights",
+                     "segment_squares")
+    }  # fmt: skip
     before = state.before_shown
     if before:
         before = msgspec.msgpack.encode(_moved(msgspec.msgpack.decode(before, type=_State), move))
     return msgspec.structs.replace(state, **arrays, rows=min(state.rows, TRUSTED_ROWS), before_shown=before)
-
-
-def _squares(optimizer: AdaGrad, head: Head) -> bytes:
-    return _bytes(np.zeros_like(head.weights) if optimizer.squares is None else optimizer.squares)
 
 
 def _bytes(array: Floats) -> bytes:

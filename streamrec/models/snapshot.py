@@ -15,6 +15,7 @@ import numpy as np
 
 from streamrec.models.base import Learned, Model, Scorer
 from streamrec.models.rows import SAMPLED, Floats
+from streamrec.models.segments import Segmented
 
 FORMAT: Final = b"\x01"
 _CHECKSUM_BYTES: Final = 8
@@ -72,6 +73,8 @@ class Snapshot(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
         `Measures.state`: the figures of all other lists.
     former
         See `Model`: sets of features that it has moved from.
+    segment_flags, segment_weights, segment_biases
+        See `Segmented`: the names of its columns, and float64. Since version 5; without them nobody is of a segment.
     """
 
     name: str
@@ -94,6 +97,9 @@ class Snapshot(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     learned: dict[str, Learned] = {}
     measures: bytes = b""
     former: dict[str, tuple[str, ...]] = {}
+    segment_flags: tuple[str, ...] = ()
+    segment_weights: bytes = b""
+    segment_biases: bytes = b""
 
 
 _decoder = msgspec.msgpack.Decoder(Snapshot)
@@ -114,6 +120,7 @@ def take(
     put in order, so that equal ones give equal bytes.
     """
     (weights, bias), (score_weights, score_bias) = model.folded(), model.folded_score()
+    segmented = model.segmented()
     return Snapshot(
         name=model.name,
         version=version,
@@ -135,6 +142,9 @@ def take(
         learned=dict(sorted(model.learned.items())),
         measures=model.measures.state(),
         former=model.former,
+        segment_flags=() if segmented is None else tuple(model.feature_names[place] for place in segmented.columns),
+        segment_weights=b"" if segmented is None else segmented.weights.astype("<f8").tobytes(),
+        segment_biases=b"" if segmented is None else segmented.biases.astype("<f8").tobytes(),
     )
 
 
@@ -193,7 +203,17 @@ def unpack(value: bytes) -> Snapshot:
             raise UnreadableSnapshotError(f"{width} features, but the {name} are {values}")
     if not (math.isfinite(snapshot.bias) and math.isfinite(snapshot.score_bias)):
         raise UnreadableSnapshotError(f"{width} features, but the biases are {snapshot.bias}, {snapshot.score_bias}")
+    if snapshot.segment_biases:
+        _check_segments(snapshot)
     return snapshot
+
+
+def _check_segments(snapshot: Snapshot) -> None:
+    flags, biases = snapshot.segment_flags, floats_of(snapshot.segment_biases)
+    weights = floats_of(snapshot.segment_weights)
+    fits = len(biases) == 1 + len(flags) and len(weights) == len(biases) * len(snapshot.feature_names)
+    if not (fits and set(flags) <= set(snapshot.feature_names) and np.isfinite([*biases, *weights]).all()):
+        raise UnreadableSnapshotError(f"the weights of the segments by {flags} make no sense")
 
 
 def scorer_of(snapshot: Snapshot) -> Scorer:
@@ -209,7 +229,17 @@ def scorer_of(snapshot: Snapshot) -> Scorer:
         score_weights=floats_of(snapshot.score_weights) if snapshot.score_weights else None,
         score_bias=snapshot.score_bias,
         calibrated=snapshot.calibrated,
+        segmented=segmented_of(snapshot),
     )
+
+
+def segmented_of(snapshot: Snapshot) -> Segmented | None:
+    """The weights of the segments; None where the snapshot has none."""
+    if not snapshot.segment_biases:
+        return None
+    columns = tuple(map(snapshot.feature_names.index, snapshot.segment_flags))
+    weights, biases = floats_of(snapshot.segment_weights), floats_of(snapshot.segment_biases)
+    return Segmented(columns, weights.reshape(len(biases), -1), biases)
 
 
 def floats_of(value: bytes) -> Floats:

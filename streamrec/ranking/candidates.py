@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from streamrec.features.columns import NEWEST, Rows
+from streamrec.features.likeness import alike
 from streamrec.features.table import JobTable
 from streamrec.features.view import LIKED, MemberView
 
@@ -93,6 +94,11 @@ def network(ask: Ask) -> Rows:
     return rows[order[: ask.limit]]
 
 
+def content(ask: Ask) -> Rows:
+    """All open postings by how much they are like what the member looked at: place, words of the title, industry."""
+    return alike(ask.view, ask.table, ask.limit, ask.now)
+
+
 def _both(ask: Ask, region: int, function: int) -> Rows:
     half = (ask.limit + 1) // 2
     hour, days = (ask.table.top(index, half, region, function, now=ask.now) for index in (HOUR, DAYS))
@@ -113,6 +119,7 @@ SOURCES: Final = (
     Source("title", 80, 2.0, title),
     Source("place", 30, 1.0, place),
     Source("network", 30, 2.0, network),
+    Source("content", 120, 3.0, content),
 )
 
 

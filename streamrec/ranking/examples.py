@@ -10,6 +10,7 @@ from streamrec.features.matrix import matrix
 from streamrec.features.state import MemberState, Neighbours, Network
 from streamrec.features.table import JobTable
 from streamrec.features.view import MemberView
+from streamrec.ranking.candidates import SOURCES, Source
 from streamrec.ranking.filters import Gate
 from streamrec.ranking.gather import gather
 from streamrec.ranking.negatives import sample
@@ -40,6 +41,7 @@ def example(
     without_posting: bool = False,
     network: Network | None = None,
     view: MemberView | None = None,
+    sources: tuple[Source, ...] = SOURCES,
 ) -> TrainingExample | None:
     """The example that `event` makes: the job first, then up to `count` negatives sampled from the member's candidates.
 
@@ -65,6 +67,8 @@ def example(
         What may be served, as in `engine.rank`.
     view
         What `MemberView.build` makes of the above, where the caller has it already.
+    sources
+        Where candidates come from: those of the workflow that makes lists; default all.
 
     Returns
     -------
@@ -79,7 +83,7 @@ def example(
     if not gate.allows(first)[0]:  # before all else: every repeated view ends here
         return None
     view = view or MemberView.build(state, neighbours, table, now, network, {"surface": event.surface})
-    candidates = gather(view, table, gate, now).rows
+    candidates = gather(view, table, gate, now, sources=sources).rows
     if positive not in candidates:
         return None
     others = sample(candidates, table, positive, count, event.event_id)

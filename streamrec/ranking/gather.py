@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streamrec.features.columns import NEWEST, Floats, Rows
+from streamrec.features.likeness import likeness
 from streamrec.features.table import JobTable
 from streamrec.features.view import MemberView
 from streamrec.ranking.candidates import DAYS, SOURCES, Ask, Source
@@ -47,7 +48,7 @@ def mix_of(sources: tuple[Source, ...]) -> Mix:
     Examples
     --------
     >>> mix_of(SOURCES[5:6]).numbers.tolist(), mix_of(SOURCES[5:6]).sizes.tolist()
-    ([5], [0, 0, 0, 0, 0, 30, 0, 0, 0])
+    ([5], [0, 0, 0, 0, 0, 30, 0, 0, 0, 0])
     """
     numbers = np.array([_NUMBER[source.name] for source in sources])
     sizes, weights = np.zeros(len(SOURCES), np.intp), np.zeros(len(SOURCES))
@@ -131,7 +132,7 @@ def gather(
 def deeper(ask: Ask, gate: Gate, have: Rows, missing: int, mix: Mix) -> dict[str, Rows]:
     """More jobs beyond `have`, from further down the lists of what is popular and new; quick, but maybe not enough.
 
-    Under a filter it gives nothing: these lists know of few filters, and `fill` knows the titles, too.
+    Under a filter it gives nothing: these lists know of few filters, and `fill` knows what is alike, too.
     """
     if gate.filters.active:
         return {}
@@ -164,7 +165,7 @@ def blend_of(view: MemberView, table: JobTable, rows: Rows, now: int, sources: t
 
 
 def fill(view: MemberView, table: JobTable, gate: Gate, have: Rows, missing: int, mix: Mix) -> dict[str, Rows]:
-    """More jobs that may be served, beyond `have`: by title, then by popularity over ten days, the rest newest first.
+    """More jobs that may be served, beyond `have`: by likeness, then by popularity over ten days, the rest newest first.
 
     Only by those of them that are among the sources of `mix`. Walks the whole table, so it is for those whom the sources
     leave short: under a narrow filter, after a long history, or where there are few jobs at all.
@@ -180,11 +181,11 @@ def fill(view: MemberView, table: JobTable, gate: Gate, have: Rows, missing: int
     pool = pool[~taken[pool]]
     found: dict[str, Rows] = {}
     done = 0
-    for name, upto in (("title", missing // 3), ("popular_days", missing * 2 // 3), ("newest", missing)):
+    for name, upto in (("content", missing // 3), ("popular_days", missing * 2 // 3), ("newest", missing)):
         if not mix.sizes[_NUMBER[name]]:
             continue
-        if name == "title":
-            values = table.titles.overlap(view.token_weights, len(table))[pool]
+        if name == "content":
+            values = likeness(view, table)[pool]
             values[values <= 0.0] = -np.inf
         else:
             values = table.columns.scores[pool, DAYS if name == "popular_days" else NEWEST]

@@ -18,9 +18,8 @@ _EVERYWHERE: Final = (
     source("popular_region", size=30, weight=2.0),
     source("popular_function", size=30, weight=1.5),
     source("newest", size=30, weight=0.5),
-    source("title", size=80, weight=2.0),
-    source("place", size=30, weight=1.0),
     source("network", size=30, weight=2.0),
+    source("content", size=120, weight=3.0),
 )
 _BUDGET: Final = Budget(whole_ms=250)  # it takes 3 ms; a machine that is so busy should shed load
 

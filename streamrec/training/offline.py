@@ -125,7 +125,7 @@ class Offline(System):
             event, ("", SOURCE_ID, 0, self._taken), state, self.neighbours_of(state), self.table, self.settings.negatives,
             viewed_again_after_ms=self.settings.viewed_again_after_ms, without_posting=self.without_posting,
             network=self.networks.get(event.member_id),
-            view=self.view_of(event.member_id, now) if known else None,
+            view=self.view_of(event.member_id, now) if known else None, sources=self.workflow.sources,
         )  # fmt: skip
         if made is not None:
             self.model.learn(made)

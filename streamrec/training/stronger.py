@@ -14,11 +14,12 @@ from streamrec.features.library import feature_names
 from streamrec.features.matrix import matrix
 from streamrec.features.table import JobTable
 from streamrec.features.view import MemberView
-from streamrec.models.job_check import ListRegression
+from streamrec.models.regression import AdaGrad, ListRegression
 from streamrec.ranking.examples import is_positive
 
 WINDOW_MS: Final = 30 * 60_000
 _LEAST: Final = 1e-15
+_LEARNING_RATE: Final = 0.03  # rows come one by one, and most of them say no
 
 Floats = npt.NDArray[np.float64]
 
@@ -27,7 +28,7 @@ class StrongerGivenView:
     """Predicts at each member's first contact with a job, if that is a view; learns the outcome 30 minutes later."""
 
     def __init__(self) -> None:
-        self._model = ListRegression(feature_names())
+        self._model = ListRegression(feature_names(), AdaGrad(_LEARNING_RATE))
         self._open: deque[tuple[int, tuple[str, str], int]] = deque()  # when, who with which job, number
         self._rows: list[Floats] = []
         self._numbers: dict[tuple[str, str], int] = {}  # of those whose half hour is not over

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from streamrec.events import Action, JobPosting, MemberProfile
 from streamrec.features import library
+from streamrec.features.columns import tie_of
 from streamrec.features.fold import NEIGHBOUR_HALF_LIFE_MS
 from streamrec.features.language import Aggregate
 from streamrec.features.language.feature import walk
@@ -48,7 +49,8 @@ class Slow:
         ]
         titles = [set(tokens(job.posting.title)) for job in world.jobs.values() if job.posting]
         self.idf = {word: math.log1p(len(titles) / n) for word, n in Counter(w for t in titles for w in t).items()}
-        self.covisits = self.covisit()
+        self.covisits = self.covisit([job_id for job_id, _ in self.recent[:20]])
+        self.last_covisits = self.covisit([job_id for job_id, _ in self.recent[:1]])
 
     def posting(self, job_id: str) -> JobPosting | None:
         job: JobState | None = self.world.jobs.get(job_id)
@@ -62,9 +64,10 @@ class Slow:
         posting = self.posting(job_id)
         return tokens(posting.title) if posting else ()
 
-    def covisit(self) -> dict[str, float]:
+    def covisit(self, recent: list[str]) -> dict[str, float]:
         scores: dict[str, float] = defaultdict(float)
-        for job_id, weight in self.recent[:20]:
+        for place, job_id in enumerate(recent):
+            weight = 0.95**place
             row = self.world.neighbours.get(job_id, Neighbours())
             for other, tie in row.weights.items():
                 if other in self.world.jobs:
@@ -169,6 +172,33 @@ class Slow:
         panes = self.state.cells.get(aggregate.state_key, [None, []])[1]
         return float(sum(parts[0] for pane, parts in panes if pane >= quarter - 4))
 
+    @cache  # noqa: B019
+    def standings(self, name: str) -> list[str]:
+        """The best open jobs by a popularity, or the newest."""
+        scores: dict[str, float] = {}
+        for job_id, job in self.world.jobs.items():
+            posting = job.posting
+            if job.removed or (posting and (posting.closed or (posting.expires_at or math.inf) <= self.now)):
+                continue
+            if name == "new":
+                scores[job_id] = (posting.posted_at if posting else 0) or job.first_at
+            else:
+                aggregate = POPULARITY[("hour", "day", "days").index(name)]
+                value, at, _ = job.cells.get(aggregate.state_key, (0.0, 0, 0))
+                scores[job_id] = math.log2(value) + at / aggregate.window.span_ms if value > 0.0 else -math.inf
+        known = [job_id for job_id, score in scores.items() if score > (0 if name == "new" else -math.inf)]
+        return sorted(known, key=lambda job_id: (-scores[job_id], tie_of(job_id)))
+
+    def standing(self, job_id: str, name: str) -> float:
+        best = self.standings(name)[:100]
+        return math.log1p(best.index(job_id) if job_id in best else 100)
+
+    def strength(self, by: str, cells: dict[str, Any], now: int, weight: float) -> float:
+        counted = [part for part in walk(library.PLAN.find(f"{by}_strength").expression) if isinstance(part, Aggregate)]
+        values = {str(each).split(",")[0]: self.decayed(each, cells, now) for each in counted}
+        viewed = values.pop("count(views")
+        return math.log((sum(values.values()) + weight / 7) / (viewed + weight))
+
     def desired_coverage(self, job_id: str) -> float:
         words, best = set(self.words(job_id)), 0.0
         for title in self.profile.desired_titles:
@@ -227,9 +257,11 @@ class Slow:
             "job_dismissals": math.log1p(counts[Action.DISMISS]),
             "save_rate": (counts[Action.SAVE] + 1.0) / (max(counts[Action.VIEW], counts[Action.SAVE]) + 20.0),
             "apply_rate": (counts[Action.APPLY] + 0.4) / (max(counts[Action.VIEW], counts[Action.APPLY]) + 20.0),
+            "job_strength": self.strength("job", job.cells, as_of, 20.0),
             "company_popularity": self.company_popularity(job_id),
             "region_popularity": self.beside(job_id, "region"),
             "function_popularity": self.beside(job_id, "function"),
+            **{f"standing_{name}": self.standing(job_id, name) for name in ("hour", "day", "days", "new")},
             "job_trend": math.log((popularity[0] + 1.0) / (popularity[1] / 24.0 + 1.0)),
             "region_interest": math.log1p(
                 self.interest("region_interest", job, key(self.profile.region), 10, max(self.now, job.last_at))
@@ -238,11 +270,14 @@ class Slow:
             "posting_age": self.minutes((posting.posted_at if posting else None) or job.first_at),
             "job_idle": self.minutes(job.last_at),
             "covisit": math.log1p(self.covisits.get(job_id, 0.0)),
-            "covisit_rank": 1.0 / (1 + ranked.index(job_id)) if job_id in self.covisits else 0.0,
+            "covisit_rank": math.log1p(ranked.index(job_id) if job_id in self.covisits else 100),
+            "last_covisit": math.log1p(self.last_covisits.get(job_id, 0.0)),
             "title_overlap": self.cosine(self.words(job_id), self.interests),
             "last_title_overlap": self.cosine(self.words(job_id), self.last),
             "company_share": self.share(job_id, "company"),
+            "city_share": self.share(job_id, "city"),
             "region_share": self.share(job_id, "region"),
+            "industry_share": self.share(job_id, "industry"),
             "function_share": self.share(job_id, "function"),
             "desired_overlap": self.cosine(self.words(job_id), self.desired),
             "desired_coverage": self.desired_coverage(job_id),
@@ -260,11 +295,14 @@ class Slow:
             "pay": self.pay(posting),
             **self.network(job_id),
             "member_idle": self.minutes(self.state.last_at),
+            "member_phase#0": float(0 < self.state.last_at > self.now - 30 * 60_000),
+            "member_phase#1": float(0 < self.state.last_at <= self.now - 30 * 60_000),
             "member_views": math.log1p(mine[Action.VIEW]),
             "member_interest": math.log1p(mine[Action.LIKE] + mine[Action.SAVE]),
             "member_applications": math.log1p(mine[Action.APPLY]),
             "member_burst": math.log1p(self.burst()),
             "member_save_rate": (mine[Action.SAVE] + 1.0) / (max(mine[Action.VIEW], mine[Action.SAVE]) + 20.0),
+            "member_strength": self.strength("member", self.state.cells, max(self.now, self.state.last_at), 5.0),
             "member_apply_rate": (mine[Action.APPLY] + 0.4) / (max(mine[Action.VIEW], mine[Action.APPLY]) + 20.0),
         }
 
@@ -351,7 +389,8 @@ def test_a_stranger_and_an_unknown_job_give_the_defaults() -> None:
     table = JobTable()
     view = MemberView.build(MemberState(), {}, table, 1_700_000_000_000)
     found = matrix(view, table, np.array([-1], np.int32), view.now)
-    assert found[0].tolist() == pytest.approx([feature.default for feature in library.PLAN.members(library.JOB_CHECK)])
+    defaults = [each.default for each in library.PLAN.members(library.JOB_CHECK) for _ in each.columns]
+    assert found[0].tolist() == pytest.approx(defaults)
 
 
 def test_no_rows_give_an_empty_matrix() -> None:
@@ -363,14 +402,15 @@ def test_no_rows_give_an_empty_matrix() -> None:
 def test_the_order_of_the_set_is_what_it_was() -> None:
     assert list(library.feature_names()) == [
         "popularity_hour", "popularity_day", "popularity_days", "job_views", "job_likes", "job_saves",
-        "job_applications", "job_dismissals", "save_rate", "apply_rate", "company_popularity",
-        "region_popularity", "function_popularity", "job_trend", "region_interest", "industry_interest",
-        "posting_age", "job_idle", "covisit", "covisit_rank",
-        "title_overlap", "last_title_overlap", "company_share", "region_share", "function_share",
-        "desired_overlap", "desired_coverage", "same_city", "same_region", "same_company", "same_function",
-        "same_industry", "remote_match", "followed_company", "skill_overlap", "level_gap", "pay",
-        "network_views", "network_likes", "network_applications", "network_at_company", "member_idle",
-        "member_views", "member_interest", "member_applications", "member_burst", "member_save_rate", "member_apply_rate",
+        "job_applications", "job_dismissals", "save_rate", "apply_rate", "job_strength", "company_popularity",
+        "region_popularity", "function_popularity", "standing_hour", "standing_day", "standing_days", "standing_new",
+        "job_trend", "region_interest", "industry_interest", "posting_age", "job_idle", "covisit", "covisit_rank",
+        "last_covisit", "title_overlap", "last_title_overlap", "company_share", "city_share", "region_share",
+        "industry_share", "function_share", "desired_overlap", "desired_coverage", "same_city", "same_region",
+        "same_company", "same_function", "same_industry", "remote_match", "followed_company", "skill_overlap",
+        "level_gap", "pay", "network_views", "network_likes", "network_applications", "network_at_company",
+        "member_idle", "member_phase#0", "member_phase#1", "member_views", "member_interest", "member_applications",
+        "member_burst", "member_save_rate", "member_apply_rate", "member_strength",
     ]  # fmt: skip
 
 

@@ -95,12 +95,20 @@ def test_ties_add_up_over_recent_jobs_and_fade() -> None:
         "never touched": Neighbours(NOW, {"c": 100.0}),
     }
     view = MemberView.build(viewed("a", "b"), neighbours, JOBS, NOW)
-    weight = 0.9 * 2.0 ** (-1 / 24 / 7)
+    both = 1.0 + 0.95 * 2.0
     assert view.covisit_rows.tolist() == [2, 0]
-    assert view.covisit_scores.tolist() == pytest.approx([1.0 + weight * 2.0, 0.5])
-    scores, ranks = view.covisits(np.array([0, 1, 2, -1], np.int32))
-    assert scores.tolist() == pytest.approx([0.5, 0.0, 1.0 + weight * 2.0, 0.0])
-    assert ranks.tolist() == [1, -1, 0, -1]
+    assert view.covisit_scores.tolist() == pytest.approx([both, 0.5])
+    tied = view.covisits(np.array([0, 1, 2, -1], np.int32))
+    assert tied.scores.tolist() == pytest.approx([0.5, 0.0, both, 0.0])
+    assert tied.ranks.tolist() == [1, -1, 0, -1]
+    assert tied.last.tolist() == pytest.approx([0.5, 0.0, 1.0, 0.0])  # "b" was touched last
+
+
+def test_nothing_is_tied_to_a_newest_job_without_ties() -> None:
+    view = MemberView.build(viewed("a", "b"), {"a": Neighbours(NOW, {"c": 4.0})}, JOBS, NOW)
+    tied = view.covisits(np.array([2], np.int32))
+    assert tied.scores.tolist() == pytest.approx([0.95 * 4.0])
+    assert tied.last.tolist() == [0.0]
 
 
 def test_only_the_newest_twenty_jobs_tie() -> None:

@@ -10,6 +10,7 @@ from streamrec.features.state import JobState, MemberState, Neighbours, Network,
 from streamrec.features.table import JobTable
 from streamrec.features.view import NETWORK_HORIZON_MS, MemberView
 from streamrec.ranking.candidates import SOURCES, Ask, explain
+from streamrec.ranking.workflows import WORKFLOWS
 
 NOW = 1_700_000_000_000
 HOUR = 3_600_000
@@ -53,15 +54,16 @@ def test_the_bits_of_stored_lists_keep_their_meaning() -> None:
         "title",
         "place",
         "network",
+        "content",
     ]
     assert [source.name for source in SOURCES] == names
-    assert explain(0b111111111) == names
+    assert explain(0b1111111111) == names
     assert explain(0) == []
-    assert explain(1 << 14 | 1) == ["covisited"]
+    assert explain(1 << 15 | 1) == ["covisited"]
 
 
 def test_the_declared_sizes_make_some_three_hundred_candidates() -> None:
-    assert 300 <= sum(source.size for source in SOURCES) <= 450
+    assert 300 <= sum(source.size for source in WORKFLOWS.find("jobs").sources) <= 450
 
 
 def test_covisited_are_the_neighbours_of_recent_jobs() -> None:
@@ -70,6 +72,20 @@ def test_covisited_are_the_neighbours_of_recent_jobs() -> None:
     row = Neighbours(at=NOW, weights={"near": 1.0, "nearer": 2.0, "gone": 5.0})
     assert given_by("covisited", table, member=member, neighbours={"seen": row}) == ["nearer", "near"]
     assert given_by("covisited", table, 1, member=member, neighbours={"seen": row}) == ["nearer"]
+
+
+def test_content_asks_for_the_place_first_and_then_for_the_words() -> None:
+    table = table_of(
+        seen=job("Night Nurse", city="Bonn", region="NRW"), near=job("Night Nurse", city="Bonn", region="NRW"),
+        words=job("Night Nurse", city="Kiel", region="SH"), place=job("Cook", city="Bonn", region="NRW"),
+        region=job("Cook", city="Köln", region="NRW"), nothing=job("Cook", city="Kiel", region="SH"),
+    )  # fmt: skip
+    member = MemberState(recent=[Recent("seen", NOW, 0)])
+    found = given_by("content", table, member=member)
+    assert set(found[:2]) == {"seen", "near"}
+    assert set(found[2:]) == {"place", "words", "region"}
+    assert found[2] == "place"
+    assert given_by("content", table, 2, member=member) == found[:2]
 
 
 def test_what_connections_liked_comes_by_how_many_they_are() -> None:

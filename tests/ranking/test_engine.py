@@ -62,7 +62,7 @@ def test_a_ranking_is_the_head_of_a_full_sort(world: Make, seed: int, size: int,
     scorer = here.scorer if with_model else None
     gate = Gate(here.member, here.table, here.now)
     view = MemberView.build(here.member, here.neighbours, here.table, here.now)
-    found = gather(view, here.table, gate, here.now, size)
+    found = gather(view, here.table, gate, here.now, size, JOBS.sources)
     scores = dict(zip(found.rows.tolist(), found.blend.tolist(), strict=True))
     if with_model:
         values, _ = score_jobs(JOBS, here.member, here.neighbours, here.table, scorer, found.rows, here.now)
@@ -113,6 +113,7 @@ def test_equal_scores_are_ordered_by_job_id(world: Make) -> None:
     here = world(jobs=0)
     for job_id in ("b", "d", "a", "c"):
         here.put(job_id, JobState(version=1, posting=JobPosting(job_id=job_id, title="Cook", posted_at=5)))
+    here.scorer = msgspec.structs.replace(here.scorer, weights=np.zeros_like(here.scorer.weights))
     assert ranked_in(here, 3).job_ids == ["a", "b", "c"]
 
 

@@ -137,7 +137,7 @@ def in_order(world: Any, size: int, scorer: Any) -> Any:
     """Rows of every candidate for a list of `size`, the best first: what re-rankers start from."""
     gate = Gate(world.member, world.table, world.now)
     view = MemberView.build(world.member, world.neighbours, world.table, world.now)
-    found = gather(view, world.table, gate, world.now, size)
+    found = gather(view, world.table, gate, world.now, size, JOBS.sources)
     scores = found.blend
     if scorer is not None:
         scores, _ = score_jobs(JOBS, world.member, world.neighbours, world.table, scorer, found.rows, world.now)

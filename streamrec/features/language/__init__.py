@@ -66,9 +66,11 @@ from streamrec.features.language.ties import (
     cosine,
     coverage,
     interests,
+    last_cooccurrence,
     last_title,
     rank,
     share,
+    standing,
 )
 from streamrec.features.language.types import Type
 from streamrec.features.language.windows import decay, last, session, sliding
@@ -78,8 +80,8 @@ __all__ = [
     "Type", "Window", "above", "absolute", "actions", "always", "applications", "below", "beside_best", "bucketise",
     "clip", "company", "connections", "connections_at", "connections_that", "contains", "context", "cooccurrence",
     "cosine", "count", "coverage", "cross", "decay", "dismissals", "distinct", "feature", "first", "first_of", "home",
-    "interests", "inverse_rank", "is_missing", "job", "last", "last_title", "latest", "least", "level", "likes",
-    "log", "log1p", "mean", "mean_of", "member", "minutes_since", "most", "newest", "one_hot", "one_of",
+    "interests", "inverse_rank", "is_missing", "job", "last", "last_cooccurrence", "last_title", "latest", "least",
+    "level", "likes", "log", "log1p", "mean", "mean_of", "member", "minutes_since", "most", "newest", "one_hot", "one_of",
     "only_between", "only_if", "overlap", "pair", "posting", "profile", "rank", "rate", "ratio", "same", "saves",
-    "session", "share", "signed", "sliding", "top", "total", "trend", "variance", "views",
+    "session", "share", "signed", "sliding", "standing", "top", "total", "trend", "variance", "views",
 ]  # fmt: skip

@@ -119,7 +119,9 @@ class Feature:
                 f"{self.name} has the time to live {self.ttl}, and counts nothing itself",
                 "leave ttl out, or say it where it is counted", self.site,
             )  # fmt: skip
-        if any(each.by.everywhere for each in counted) or any(each.kind == "beside_best" for each in parts):
+        if any(each.by.everywhere for each in counted) or any(
+            each.kind in ("beside_best", "standing") for each in parts
+        ):
             raise DeclarationError(
                 f"{self.name} has the time to live {self.ttl}, and is read of many jobs at once",
                 "leave ttl out: use a decay", self.site,

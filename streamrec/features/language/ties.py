@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from streamrec.events import Action
+from streamrec.features.columns import NEWEST
 from streamrec.features.language.aggregates import Aggregate, count
 from streamrec.features.language.declaration import DeclarationError
 from streamrec.features.language.expression import PAIR, Expression, want
@@ -72,6 +73,19 @@ class Cooccurrence(_Tie):
 
     def read(self, of: "Reading", *inputs: Any) -> Any:
         return of.ties.covisit_scores
+
+
+@dataclass(frozen=True)
+class LastCooccurrence(Cooccurrence):
+    """How strongly the job is tied to the member's newest one."""
+
+    kind: ClassVar[str] = "cooccurrence"
+
+    def __str__(self) -> str:
+        return "cooccurrence(last)"
+
+    def read(self, of: "Reading", *inputs: Any) -> Any:
+        return of.ties.last_covisit_scores
 
 
 @dataclass(frozen=True)
@@ -227,6 +241,37 @@ class BesideBest(_Tie):
         return of.ties.beside_best(self.place.of_field.name, self.counted)
 
 
+@dataclass(frozen=True)
+class Standing(Expression):
+    """Place of the job among all open ones by how much it is asked for, or by how new it is."""
+
+    counted: Aggregate | None
+
+    kind: ClassVar[str] = "standing"
+
+    @property
+    def type(self) -> Type:
+        return Type.NUMBER
+
+    @property
+    def about(self) -> frozenset[str]:
+        return frozenset({"job"})
+
+    @property
+    def parts(self) -> tuple[Expression, ...]:
+        return () if self.counted is None else (self.counted,)
+
+    @property
+    def sources(self) -> frozenset[str]:
+        return frozenset({"job-postings.posted_at"}) if self.counted is None else frozenset()
+
+    def __str__(self) -> str:
+        return f"standing({'newest' if self.counted is None else self.counted})"
+
+    def read(self, of: "Reading", *inputs: Any) -> Any:
+        return of.ties.standing(NEWEST if self.counted is None else of.table.leading(self.counted))
+
+
 interests, last_title = Words("interests"), Words("last_title")
 
 
@@ -245,13 +290,33 @@ def share(field: Field) -> Share:
 
 
 def cooccurrence() -> Cooccurrence:
-    """Ties to the member's recent jobs by members who touched both: weights with a half-life of 30 days; 0 for none."""
+    """Ties to the member's recent jobs by members who touched both: weights with a half-life of 10 days; 0 for none."""
     return Cooccurrence()
 
 
+def last_cooccurrence() -> Cooccurrence:
+    """The same to the member's newest job alone."""
+    return LastCooccurrence()
+
+
 def rank(tie: Cooccurrence) -> Rank:
-    """0 for the job that is tied most, 1 for the next, …; -1 for jobs that are not tied."""
+    """0 for the job that is tied most to the recent ones, 1 for the next, …; missing for jobs that are not tied."""
+    if isinstance(tie, LastCooccurrence):
+        raise DeclarationError(f"rank of {tie}", "use rank(cooccurrence())")
     return Rank(tie)
+
+
+def standing(counted: Aggregate | None = None) -> Standing:
+    """How many open jobs are ahead of the job by a count, or in being new without one; at most 100.
+
+    Examples
+    --------
+    >>> str(standing())
+    'standing(newest)'
+    """
+    if counted is not None:
+        _want_ordered("standing", counted)
+    return Standing(counted)
 
 
 def cosine(title: Field, words: Words | Field) -> Cosine:
@@ -308,9 +373,13 @@ def beside_best(counted: Aggregate, place: Home) -> BesideBest:
     """A count of the job beside that of the most popular open job in the member's region or function; missing outside of it."""
     if not isinstance(place, Home) or place.of_field.name not in ("region", "function"):
         raise DeclarationError(f"beside_best within {place}", "use home(profile.region) or home(profile.function)")
+    _want_ordered("beside_best", counted)
+    return BesideBest(counted, place)
+
+
+def _want_ordered(name: str, counted: Aggregate) -> None:
     known = [count(actions, by=job, window=decay(half_life)) for half_life in ORDERED]
     if counted not in known:
         raise DeclarationError(
-            f"beside_best of {counted}, by which jobs are not ordered", f"use {' or '.join(map(str, known))}"
+            f"{name} of {counted}, by which jobs are not ordered", f"use {' or '.join(map(str, known))}"
         )
-    return BesideBest(counted, place)

@@ -8,6 +8,7 @@ import pytest
 
 from streamrec.events import Action
 from streamrec.features.language import (
+    DeclarationError,
     actions,
     beside_best,
     connections_at,
@@ -21,11 +22,13 @@ from streamrec.features.language import (
     interests,
     inverse_rank,
     job,
+    last_cooccurrence,
     last_title,
     posting,
     profile,
     rank,
     share,
+    standing,
     views,
 )
 
@@ -40,8 +43,40 @@ def test_co_occurrence_and_rank(small: Any) -> None:
     site.view("a", T, member_id="m")
     found = site.read("a", "b", "c", "d", "unknown")
     assert found["tie"] == [0, 2, 1, 0, 0]
-    assert found["rank"] == [-1, 0, 1, -1, -1]
+    assert found["rank"] == [MISSING, 0, 1, MISSING, MISSING]
     assert found["inverse"] == [0, 1, 0.5, 0, 0]
+
+
+def test_ties_to_the_newest_job_alone(small: Any) -> None:
+    site = small(tie=cooccurrence(), last=last_cooccurrence())
+    for job_id, other in (("a", "c"), ("b", "d")):
+        site.view(job_id, T, member_id=f"x{job_id}")
+        site.view(other, T, member_id=f"x{job_id}")
+    site.view("a", T, member_id="m")
+    site.view("b", T + 1, member_id="m")
+    assert site.read("c", "d")["tie"] == pytest.approx([0.95, 1.0], rel=1e-6)
+    assert site.read("c", "d")["last"] == pytest.approx([0.0, 1.0], rel=1e-6)
+
+
+def test_standing_among_open_jobs(small: Any) -> None:
+    by_day = count(actions, by=job, window=decay("1d"))
+    site = small(popular=standing(by_day), new=standing())
+    for number, job_id in enumerate("abc"):
+        site.post(job_id, posted_at=T - (1 + number) * DAY, closed=job_id == "b")
+        for viewer in range(1 + number):
+            site.view(job_id, T, member_id=f"x{viewer}")
+    site.view("d", T, member_id="x9")
+    found = site.read("a", "b", "c", "d", "unknown")
+    assert found["new"] == [1, 100, 2, 0, 100]  # "d" has no posting, and appeared with its first view
+    assert sorted(found["popular"][:1] + found["popular"][3:4]) == [1, 2]  # equal ones have some order
+    assert (found["popular"][1], found["popular"][2], found["popular"][4]) == (100, 0, 100)
+
+
+def test_jobs_are_ordered_by_few_counts() -> None:
+    with pytest.raises(DeclarationError, match="standing of count"):
+        standing(count(views, by=job))
+    with pytest.raises(DeclarationError, match=r"use rank\(cooccurrence\(\)\)"):
+        rank(last_cooccurrence())
 
 
 def test_share_of_recent_jobs(small: Any) -> None:
