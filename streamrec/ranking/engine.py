@@ -19,7 +19,7 @@ from streamrec.ranking.gather import blend_of, gather
 from streamrec.ranking.order import highest
 from streamrec.ranking.ranked import RankedList
 from streamrec.ranking.registry import Workflows
-from streamrec.ranking.rerankers import AtMostPer
+from streamrec.ranking.rerankers import Mover, Standing
 from streamrec.ranking.watch import Watch
 from streamrec.ranking.workflow import BUDGET, NO_MODEL, Workflow
 from streamrec.ranking.workflows import WORKFLOWS
@@ -153,7 +153,7 @@ def _run(workflow: Workflow, asked: _Asked, watch: Watch, among: Workflows) -> R
             degraded = BUDGET
         elif values is not None:
             scores, p_check = _scored(scorer, values)
-    best = _ordered(workflow, table, found.rows, scores, size)
+    best = _ordered(workflow, table, found.rows, scores, size, odds=p_check is not None)
     listed = RankedList(
         workflow=workflow.label,
         job_ids=[table.ids[row] for row in found.rows[best].tolist()],
@@ -171,14 +171,27 @@ def _run(workflow: Workflow, asked: _Asked, watch: Watch, among: Workflows) -> R
     return listed
 
 
-def _ordered(workflow: Workflow, table: JobTable, rows: Rows, scores: Floats, size: int) -> npt.NDArray[np.intp]:
-    """Positions in `rows` of the jobs of the list, in its order."""
-    moving = [reranker for reranker in workflow.rerankers if isinstance(reranker, AtMostPer)]
+def _ordered(
+    workflow: Workflow, table: JobTable, rows: Rows, scores: Floats, size: int, *, odds: bool
+) -> npt.NDArray[np.intp]:
+    """Positions in `rows` of the jobs of the list, in its order. `odds`: the scores are chances, and not those of a blend."""
+    moving = [reranker for reranker in workflow.rerankers if isinstance(reranker, Mover)]
     # What a re-ranker brings into the list may come from below its end.
     best = highest(scores, len(rows) if moving else size, rows, table.ids, table.columns.ties)
+    if not moving:
+        return best
+    standing = Standing(rows[best], _log_odds(scores[best], odds), table)
     for number, reranker in enumerate(moving, 1):
-        best = best[reranker.reorder(rows[best], table, size if number == len(moving) else len(best))]
+        positions = reranker.reorder(standing, size if number == len(moving) else len(best))
+        best, standing = best[positions], standing.take(positions)
     return best
+
+
+def _log_odds(scores: Floats, odds: bool) -> Floats:
+    """Of chances their log odds; of a blend, which may be above 1, the log: there, too, a step means a factor."""
+    least = 10.0**-_DECIMALS
+    logs: Floats = np.log(np.maximum(scores, least))
+    return logs - np.log(np.maximum(1.0 - scores, least)) if odds else logs
 
 
 def score_jobs(

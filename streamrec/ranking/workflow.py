@@ -14,7 +14,7 @@ from streamrec.features.language.declaration import Site
 from streamrec.features.library import FEATURE_SET
 from streamrec.ranking.candidates import SOURCES, Source
 from streamrec.ranking.declaration import WorkflowError, is_count, place
-from streamrec.ranking.rerankers import KNOWN, AtMostPer, Explore, Reranker
+from streamrec.ranking.rerankers import KNOWN, Explore, Reranker
 from streamrec.ranking.rules import RULES, Rule
 
 BLEND: Final = "blend"  # as a fallback: the same list in the order of the sources' own ranks
@@ -201,7 +201,7 @@ class Workflow(msgspec.Struct, frozen=True, kw_only=True):
 
     def _check_rerankers(self) -> None:
         for number, reranker in enumerate(self.rerankers):
-            if not isinstance(reranker, AtMostPer | Explore):
+            if not isinstance(reranker, Reranker):
                 raise self.refuse(f"no such re-ranker: {reranker!r}", f"there are {KNOWN}")
             if reranker in self.rerankers[:number]:
                 raise self.refuse(f"re-ranker {reranker.name} is declared twice", "once")

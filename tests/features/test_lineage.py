@@ -58,7 +58,7 @@ def test_every_node_is_found_by_its_kind_and_name(name: str, node: Node) -> None
 
 def test_from_a_field_to_the_workflow() -> None:
     assert names(lineage(), "job-postings.salary_min", "downstream") == {
-        "feature": ["pay@1"], "model": [lineage().find("job_check").name], "workflow": ["diverse@1", "jobs@1"],
+        "feature": ["pay@1"], "model": [lineage().find("job_check").name], "workflow": ["diverse@1", "diverse@2", "jobs@1"],
     }  # fmt: skip
     assert names(lineage(), "job-postings.salary_min", "upstream") == {"topic": ["job-postings"]}
 

@@ -4,7 +4,7 @@ from streamrec.ranking.default import default_workflow
 from streamrec.settings import Settings, SettingsError
 
 
-@pytest.mark.parametrize(("name", "label"), [("jobs", "jobs@1"), ("diverse", "diverse@1"), ("popular@1", "popular@1")])
+@pytest.mark.parametrize(("name", "label"), [("jobs", "jobs@1"), ("diverse", "diverse@2"), ("popular@1", "popular@1")])
 def test_the_setting_names_a_workflow_or_one_version_of_it(name: str, label: str) -> None:
     assert default_workflow(Settings(workflow=name)).label == label
 

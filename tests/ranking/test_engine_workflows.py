@@ -20,13 +20,14 @@ from streamrec.ranking.filters import Gate, barred
 from streamrec.ranking.gather import gather
 from streamrec.ranking.ranked import RankedList
 from streamrec.ranking.registry import Workflows
-from streamrec.ranking.rerankers import at_most_per
+from streamrec.ranking.rerankers import at_most_per, vary
 from streamrec.ranking.rules import NOT_BLOCKED, NOT_SEEN, RULES
+from streamrec.ranking.variety import likeness
 from streamrec.ranking.workflow import BLEND, Budget, Fallback, Limits, Workflow, source
 from streamrec.ranking.workflows import WORKFLOWS
 
 Make = Callable[..., Any]  # a world, see conftest.py
-JOBS, DIVERSE, POPULAR = (WORKFLOWS.find(name) for name in ("jobs", "diverse", "popular"))
+JOBS, SPREAD, DIVERSE, POPULAR = (WORKFLOWS.find(name) for name in ("jobs", "diverse@1", "diverse", "popular"))
 
 
 def ranked_in(world: Any, workflow: Workflow, size: int = 200, *, scorer: Any = "its own", **more: Any) -> RankedList:
@@ -56,7 +57,8 @@ def what_is_in(listed: RankedList) -> dict[str, Any]:
 
 def test_a_list_says_which_workflow_made_it(world: Make) -> None:
     here = world()
-    assert [ranked_in(here, workflow).workflow for workflow in WORKFLOWS] == ["jobs@1", "diverse@1", "popular@1"]
+    labels = ["jobs@1", "diverse@1", "diverse@2", "popular@1"]
+    assert [ranked_in(here, workflow).workflow for workflow in WORKFLOWS] == labels
     assert ranked_in(here, POPULAR).degraded is None  # it has no model by its own choice
     assert ranked_in(here, POPULAR).p_check == [None] * len(ranked_in(here, POPULAR).job_ids)
 
@@ -147,12 +149,12 @@ def in_order(world: Any, size: int, scorer: Any) -> Any:
 
 @given(st.integers(0, 2**32), st.integers(1, 250), st.booleans())
 @settings(max_examples=30)
-def test_a_diverse_list_is_the_whole_ranking_spread(world: Make, seed: int, size: int, with_model: bool) -> None:
+def test_a_spread_list_is_the_whole_ranking_spread(world: Make, seed: int, size: int, with_model: bool) -> None:
     here = world(seed, jobs=300)
     scorer = here.scorer if with_model else None
     rows = in_order(here, size, scorer)
     expected = rows[spread(here.table.company[rows].tolist(), 3, 10, size)]
-    listed = ranked_in(here, DIVERSE, size, scorer=scorer)
+    listed = ranked_in(here, SPREAD, size, scorer=scorer)
     assert listed.job_ids == [here.table.ids[row] for row in expected]
     values = dict(zip(listed.job_ids, listed.scores, strict=True))
     plain = ranked_in(here, JOBS, size, scorer=scorer)
@@ -176,6 +178,32 @@ def test_rerankers_work_in_their_order(world: Make) -> None:
         assert listed == [here.table.ids[row] for row in second]
         differ += ranked_in(here, back, 40).job_ids != listed
     assert differ
+
+
+def mean_likeness(world: Any, listed: RankedList) -> float:
+    found = likeness(world.table, world.table.rows(listed.job_ids[:10]))
+    return float(found[np.triu_indices(len(found), 1)].mean())
+
+
+@pytest.mark.parametrize("with_model", [True, False])
+def test_a_varied_list_has_other_neighbours_and_the_same_scores(world: Make, with_model: bool) -> None:
+    plain_likeness, varied_likeness = [], []
+    for seed in range(8):
+        here = world(seed, jobs=300)
+        scorer = here.scorer if with_model else None
+        plain, varied, unchanged = (
+            ranked_in(here, workflow, 100, scorer=scorer)
+            for workflow in (JOBS, DIVERSE, changed(rerankers=(vary(0.0),)))
+        )
+        assert what_is_in(unchanged) == what_is_in(plain)
+        assert varied.job_ids[0] == plain.job_ids[0]
+        assert len(varied.job_ids) == len(set(varied.job_ids)) == len(plain.job_ids)
+        values = dict(zip(plain.job_ids, plain.scores, strict=True))
+        for job_id, score in zip(varied.job_ids, varied.scores, strict=True):
+            assert values.get(job_id, score) == pytest.approx(score, abs=1e-12)
+        plain_likeness.append(mean_likeness(here, plain))
+        varied_likeness.append(mean_likeness(here, varied))
+    assert np.mean(varied_likeness) < 0.97 * np.mean(plain_likeness)
 
 
 # Fallbacks and budgets

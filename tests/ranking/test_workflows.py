@@ -27,13 +27,15 @@ def test_the_default_asks_every_source_with_its_own_size_and_weight_in_their_ord
     assert jobs.fallback == Fallback(no_model=BLEND, budget="popular")
 
 
-def test_diverse_differs_from_the_default_in_its_reranker_alone() -> None:
+def test_diverse_differs_from_the_default_in_its_rerankers_alone() -> None:
     jobs, diverse = WORKFLOWS.find("jobs"), WORKFLOWS.find("diverse")
+    assert diverse.rerankers[-1:] == jobs.rerankers
     same = msgspec.structs.replace(
         diverse,
         name="jobs",
+        version=jobs.version,
         description=jobs.description,
-        rerankers=diverse.rerankers[1:],
+        rerankers=jobs.rerankers,
         declared_at=jobs.declared_at,
     )
     assert {name: getattr(same, name) for name in same.__struct_fields__ if name != "declared_at"} == {
