@@ -29,6 +29,7 @@ from streamrec.stores.serving import Inputs
 _DEEPEST: Final = 1_000  # jobs that all pages together can show, whatever `list_size` is: a cursor must fit into a URL
 
 _LATEST_MS: Final = 253_402_300_799_999  # the end of the year 9999
+_MOST_PAY: Final = 1e12
 
 Region = Annotated[str, Meta(min_length=1, max_length=200)]
 
@@ -59,6 +60,26 @@ class RecommendationsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
         bool | None,
         Meta(description="`true`: only jobs known to be remote; `false`: only others.", examples=[True]),
     ] = None
+    salary_min: Annotated[
+        Annotated[float, Meta(ge=0, le=_MOST_PAY)] | None,
+        Meta(
+            description="Only jobs known to pay as much a year at best: by `salary_max`, else `salary_min` of the posting. In "
+            "whatever currency a job names, unless `currency` says which.",
+            examples=[60000],
+        ),
+    ] = None
+    currency: Annotated[
+        Annotated[str, Meta(pattern="^[A-Za-z]{3}$")] | None,
+        Meta(description="Only jobs that name this currency for their pay (ISO 4217).", examples=["EUR"]),
+    ] = None
+    not_company: Annotated[
+        tuple[Region, ...],
+        Meta(
+            max_length=20,
+            description="No jobs of this company; may be given several times. Companies that the profile blocks are left out "
+            "without being named.",
+        ),
+    ] = ()
     workflow: Annotated[
         Annotated[str, Meta(min_length=1, max_length=80)] | None,
         Meta(description=WORKFLOW_DESCRIPTION, examples=["diverse"]),
@@ -161,12 +182,10 @@ async def recommendations(service: Service, call: Call) -> Recommendations:
     member_id, query, settings = call.path["member_id"], call.query, service.settings
     at = _moment(service, query.at)
     track = query.track and at is None
-    filters = NO_FILTERS
-    if query.region is not None or query.remote is not None:
-        filters = Filters(region=query.region, remote=query.remote)
+    filters = _filters(query)
     depth = min(settings.list_size, _DEEPEST)
     workflow, named = of_page(service, query.workflow, query.cursor)
-    question = (member_id, filters.region, filters.remote)
+    question = _question(member_id, filters)
     shown = {} if query.cursor is None else _shown(query.cursor, question, depth, named)
     after = await _wait(service, query.after)
     inputs = await service.stored(member_id)
@@ -214,6 +233,25 @@ async def recommendations(service: Service, call: Call) -> Recommendations:
             partial(impression, call.request_id, member_id, now, query.surface, ranked, picked, items)
         )
     return answer
+
+
+def _filters(query: RecommendationsQuery) -> Filters:
+    asked = Filters(
+        region=query.region, remote=query.remote, salary_min=query.salary_min, currency=query.currency,
+        not_company=query.not_company,
+    )  # fmt: skip
+    return asked if asked.active else NO_FILTERS
+
+
+def _question(member_id: str, filters: Filters) -> tuple[object, ...]:
+    """What a cursor belongs to. Without the newer filters it is as it was before there were any, and so are cursors."""
+    newer = (filters.salary_min, filters.currency, filters.not_company)
+    return (
+        member_id,
+        filters.region,
+        filters.remote,
+        *(newer if any(each not in (None, ()) for each in newer) else ()),
+    )
 
 
 def _moment(service: Service, at: int | None) -> int | None:

@@ -15,7 +15,7 @@ from streamrec.features.library import FEATURE_SET
 from streamrec.ranking.candidates import SOURCES, Source
 from streamrec.ranking.declaration import WorkflowError, is_count, place
 from streamrec.ranking.rerankers import KNOWN, Explore, Reranker
-from streamrec.ranking.rules import RULES, Rule
+from streamrec.ranking.rules import DECLARABLE, RULES, Rule
 
 BLEND: Final = "blend"  # as a fallback: the same list in the order of the sources' own ranks
 NO_MODEL: Final = "no_model"  # in `degraded`: there is none yet, or none for the features of this version
@@ -110,7 +110,7 @@ class Workflow(msgspec.Struct, frozen=True, kw_only=True):
     rerankers
         What may change that order, in this order.
     filters
-        What may be in the list at all.
+        What may be in the list at all; default `rules.RULES`.
     limits, budget, fallback
         How much, how long, and what instead.
     declared_at
@@ -211,8 +211,8 @@ class Workflow(msgspec.Struct, frozen=True, kw_only=True):
 
     def _check_filters(self) -> None:
         for number, rule in enumerate(self.filters):
-            if rule not in RULES:
-                raise self.refuse(f"no such filter: {rule!r}", f"those of ranking/rules.py: {_names(RULES)}")
+            if rule not in DECLARABLE:
+                raise self.refuse(f"no such filter: {rule!r}", f"those of ranking/rules.py: {_names(DECLARABLE)}")
             if rule in self.filters[:number]:
                 raise self.refuse(f"filter {rule.name} is declared twice", "once")
         if missing := tuple(rule for rule in RULES if rule.always and rule not in self.filters):

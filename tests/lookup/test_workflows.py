@@ -16,7 +16,7 @@ from streamrec.ranking import ranked as ranked_lists
 from streamrec.ranking.filters import NO_FILTERS
 from streamrec.ranking.registry import Workflows
 from streamrec.ranking.rerankers import explore
-from streamrec.ranking.rules import NOT_SEEN, RULES
+from streamrec.ranking.rules import DECLARABLE, NOT_SEEN, RULES
 from streamrec.ranking.workflow import Budget, Fallback, Workflow
 from streamrec.ranking.workflows import WORKFLOWS
 from streamrec.settings import Settings, SettingsError
@@ -37,7 +37,8 @@ HASTY = changed(JOBS, name="hasty", budget=Budget(whole_ms=20), fallback=Fallbac
 AGAIN = changed(JOBS, name="again", filters=tuple(rule for rule in RULES if rule is not NOT_SEEN))
 BOLD = changed(POPULAR, name="bold", rerankers=(explore(1.0),))
 SHY = changed(POPULAR, name="shy", rerankers=())
-OURS = Workflows(*WORKFLOWS, HASTY, changed(POPULAR, version=2), AGAIN, BOLD, SHY)
+PAID = changed(JOBS, name="paid", filters=DECLARABLE)
+OURS = Workflows(*WORKFLOWS, HASTY, changed(POPULAR, version=2), AGAIN, BOLD, SHY, PAID)
 
 
 @asynccontextmanager
@@ -264,6 +265,18 @@ async def test_a_rule_that_a_workflow_leaves_out_does_not_hold_for_what_it_serve
     seen = {f"n{number}" for number in range(6)}
     assert not seen & set(ids(await get(client, limit=100)))
     assert seen <= set(ids(await get(client, limit=100, workflow="again")))
+
+
+async def test_the_salary_floor_of_the_profile_holds_where_a_workflow_declares_it(
+    client: httpx.AsyncClient, service: Service, town: Town
+) -> None:
+    await town.profile("anna", salary_floor=50_000, currency="EUR")
+    for job_id, pay, currency in (("low", 49_000, "eur"), ("high", 50_000, "EUR"), ("abroad", 9_000, "USD")):
+        await town.post(job_id, salary_max=pay, currency=currency)
+    await service.serving.load()
+    everything = set(ids(await get(client, limit=100, workflow="jobs@1")))
+    assert everything - set(ids(await get(client, limit=100, workflow="paid"))) == {"low"}
+    assert {"low", "high", "abroad"} <= everything
 
 
 async def test_a_workflow_explores_as_it_declares(client: httpx.AsyncClient, service: Service) -> None:
