@@ -19,6 +19,8 @@ from streamrec.lookup.service import Ranked, Service
 from streamrec.lookup.shown import impression
 from streamrec.lookup.tokens import MAX_LENGTH as TOKEN_LENGTH
 from streamrec.metrics import ANSWERS, ANSWERS_BY_WORKFLOW, DEGRADED, STATE_AGE
+from streamrec.models.passed import Passed
+from streamrec.models.passed import times as passed_times
 from streamrec.ranking import candidates
 from streamrec.ranking import ranked as ranked_lists
 from streamrec.ranking.engine import BUDGET
@@ -132,6 +134,13 @@ class Item(msgspec.Struct, frozen=True):
     company: str | None
     city: str | None
     sources: Annotated[tuple[str, ...], Meta(description="Why the job was considered.", examples=[["covisited"]])]
+    passed_over: Annotated[
+        float,
+        Meta(
+            description="How often the member was shown the job before and did not check it, as far as that is known by now; a "
+            "time counts half after four days, and a check clears it. By so much a workflow with `discount()` lowers the score."
+        ),
+    ]
 
 
 class Model(msgspec.Struct, frozen=True):
@@ -210,7 +219,7 @@ async def recommendations(service: Service, call: Call) -> Recommendations:
             service.background.ranked(member_id, ranked_lists.pack(ranked.head(settings.cached_list_size)))
     if inputs.state.version and at is None:
         service.background.asked(member_id)
-    items = tuple(_items(service.serving.table, ranked, picked, len(shown)))
+    items = tuple(_items(service.serving.table, ranked, picked, len(shown), inputs.passed, now))
     answer = Recommendations(
         request_id=call.request_id,
         member_id=member_id,
@@ -292,12 +301,15 @@ def _kept(service: Service, inputs: Inputs, now: int) -> RankedList | None:
         and now - ranked.ranked_at > service.settings.network_max_age_ms
     ):
         return None
+    if ranked.passed_version != inputs.passed.version and service.workflow.discount is not None:
+        return None
     made_at = ranked.model_at if ranked.model_version else ranked.ranked_at
     return ranked if now - made_at <= service.settings.model_max_age_ms else None
 
 
-def _items(table: JobTable, ranked: RankedList, picked: Picked, before: int) -> list[Item]:
+def _items(table: JobTable, ranked: RankedList, picked: Picked, before: int, passed: Passed, now: int) -> list[Item]:
     items = []
+    counts = passed_times(passed, [ranked.job_ids[position] for position in picked.positions], now)
     for place, (position, row) in enumerate(zip(picked.positions, picked.rows, strict=True), 1):
         posting = table.postings[row]
         title, company, city = (None, None, None) if posting is None else (posting.title, posting.company, posting.city)
@@ -312,6 +324,7 @@ def _items(table: JobTable, ranked: RankedList, picked: Picked, before: int) -> 
                 company,
                 city,
                 _source_names(ranked.sources[position]),
+                round(counts[place - 1], 3),
             )
         )
     return items

@@ -14,6 +14,7 @@ from streamrec.features.table import JobTable
 from streamrec.features.view import MemberView
 from streamrec.features.view import sources as recent_ids
 from streamrec.models.base import Scorer
+from streamrec.models.passed import Passed, times
 from streamrec.ranking.filters import Filters, Gate
 from streamrec.ranking.gather import blend_of, gather
 from streamrec.ranking.order import highest
@@ -39,6 +40,7 @@ class _Asked(NamedTuple):
     now: int
     size: int
     gate: Callable[[Workflow], Gate]
+    passed: Passed
 
 
 class _Instead(NamedTuple):
@@ -61,6 +63,7 @@ def rank(
     viewed_again_after_ms: int | None = None,
     without_posting: bool = False,
     network: Network | None = None,
+    passed: Passed | None = None,
     view: MemberView | None = None,
     context: Mapping[str, str | None] | None = None,
     elapsed_ms: Callable[[], float] | None = None,
@@ -93,6 +96,8 @@ def rank(
         Whether jobs without a posting are served; default False.
     network
         The member's connections; default none.
+    passed
+        What the member was shown and did not check; default nothing.
     view
         What `MemberView.build` makes of the above, where the caller has it already.
     context
@@ -120,12 +125,18 @@ def rank(
             without_posting=without_posting, rules=of.filters,
         )  # fmt: skip
 
-    asked, degraded = _Asked(view, table, scorer, now, size, gate), None
+    passed = passed or Passed()
+    asked, degraded = _Asked(view, table, scorer, now, size, gate, passed), None
     while isinstance(listed := _run(workflow, asked, watch, among), _Instead):  # ends: fallbacks never lead in a circle
         degraded = degraded or listed.reason
         workflow = listed.workflow
         watch = Watch(workflow.budget, elapsed_ms)
-    listed.member_version, listed.network_version, listed.ranked_at = state.version, network.version, now
+    listed.member_version, listed.network_version, listed.passed_version = (
+        state.version,
+        network.version,
+        passed.version,
+    )
+    listed.ranked_at = now
     listed.degraded = degraded or listed.degraded
     return listed
 
@@ -153,6 +164,7 @@ def _run(workflow: Workflow, asked: _Asked, watch: Watch, among: Workflows) -> R
             degraded = BUDGET
         elif values is not None:
             scores, p_check = _scored(scorer, values)
+    scores = _discounted(workflow, asked, found.rows, scores, odds=p_check is not None)
     best = _ordered(workflow, table, found.rows, scores, size, odds=p_check is not None)
     listed = RankedList(
         workflow=workflow.label,
@@ -169,6 +181,19 @@ def _run(workflow: Workflow, asked: _Asked, watch: Watch, among: Workflows) -> R
     if scorer is not None and p_check is not None:
         listed.model_name, listed.model_version, listed.model_at = scorer.name, scorer.version, scorer.learned_at
     return listed
+
+
+def _discounted(workflow: Workflow, asked: _Asked, rows: Rows, scores: Floats, *, odds: bool) -> Floats:
+    """The scores of ascending `rows`, lower for what the member passed over. `odds` as in `_ordered`."""
+    jobs = asked.passed.jobs
+    if workflow.discount is None or not jobs or not len(rows):
+        return scores
+    passed = asked.table.rows(jobs)
+    where = np.minimum(np.searchsorted(rows, passed), len(rows) - 1)
+    here = rows[where] == passed
+    counts = np.zeros(len(rows))
+    counts[where[here]] = np.array(times(asked.passed, jobs, asked.now))[here]
+    return np.round(workflow.discount.lower(scores, counts, odds=odds), _DECIMALS)
 
 
 def _ordered(

@@ -1,4 +1,7 @@
-"""What may change an order by score, as workflows declare it: `vary` and `at_most_per` for variety, `explore` to learn."""
+"""What may change an order by score, as workflows declare it.
+
+`discount` lowers scores of what was passed over; `vary` and `at_most_per` are for variety, and `explore` is to learn.
+"""
 
 from typing import Final, NamedTuple
 
@@ -66,6 +69,25 @@ class Vary(msgspec.Struct, frozen=True):
         return np.concatenate([np.array(first, np.intp), rest[: max(0, size - len(first))]])
 
 
+class Discount(msgspec.Struct, frozen=True):
+    """What the member was shown and did not check sinks: the odds of the score, times `per_showing` for each time.
+
+    See `models.passed` for what counts. Of a blend, which is no probability, the score itself.
+    """
+
+    per_showing: float
+
+    @property
+    def name(self) -> str:
+        """As the API shows it."""
+        return f"discount({self.per_showing:g})"
+
+    def lower(self, scores: Floats, times: Floats, *, odds: bool) -> Floats:
+        """Scores of jobs that were passed over so many times. `odds`: the scores are probabilities."""
+        lowered: Floats = scores * self.per_showing**times
+        return lowered / (1.0 - scores + lowered) if odds else lowered
+
+
 class Explore(msgspec.Struct, frozen=True):
     """Now and then a job from further down is tried near the top, see `rerank`; by whoever shows the list, at that moment.
 
@@ -81,8 +103,8 @@ class Explore(msgspec.Struct, frozen=True):
 
 
 Mover = AtMostPer | Vary  # what puts jobs elsewhere, before the list is there
-Reranker = Mover | Explore
-KNOWN: Final = "vary(SHARE), at_most_per(COLUMN, MOST, within=PLACES) and explore()"
+Reranker = Discount | Mover | Explore
+KNOWN: Final = "discount(PER_SHOWING), vary(SHARE), at_most_per(COLUMN, MOST, within=PLACES) and explore()"
 
 
 def at_most_per(column: str, most: int, *, within: int) -> AtMostPer:
@@ -126,6 +148,25 @@ def vary(share: float) -> Vary:
             place(), f"vary: the share is {share!r}", "from 0 (the order by score) to 1 (variety alone)"
         )
     return Vary(float(share))
+
+
+def discount(per_showing: float) -> Discount:
+    """Declare that jobs which the member was shown and did not check sink; declared first, since it changes scores.
+
+    Raises
+    ------
+    WorkflowError
+        The factor is not between 0 and 1.
+
+    Examples
+    --------
+    >>> discount(0.8).name, discount(0.5).lower(np.array([0.5]), np.array([1.0]), odds=True).round(3).tolist()
+    ('discount(0.8)', [0.333])
+    """
+    if not isinstance(per_showing, int | float) or isinstance(per_showing, bool) or not 0.0 < per_showing < 1.0:
+        remedy = "above 0 and below 1; leave discount() out for none"
+        raise WorkflowError(place(), f"discount: the factor is {per_showing!r}", remedy)
+    return Discount(float(per_showing))
 
 
 def explore(share: float | None = None) -> Explore:

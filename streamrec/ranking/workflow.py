@@ -14,7 +14,7 @@ from streamrec.features.language.declaration import Site
 from streamrec.features.library import FEATURE_SET
 from streamrec.ranking.candidates import SOURCES, Source
 from streamrec.ranking.declaration import WorkflowError, is_count, place
-from streamrec.ranking.rerankers import KNOWN, Explore, Reranker
+from streamrec.ranking.rerankers import KNOWN, Discount, Explore, Reranker
 from streamrec.ranking.rules import DECLARABLE, RULES, Rule
 
 BLEND: Final = "blend"  # as a fallback: the same list in the order of the sources' own ranks
@@ -160,6 +160,11 @@ class Workflow(msgspec.Struct, frozen=True, kw_only=True):
         """Name and version, as answers and impressions tell it."""
         return f"{self.name}@{self.version}"
 
+    @property
+    def discount(self) -> Discount | None:
+        """How what was passed over sinks; None: it does not."""
+        return next((reranker for reranker in self.rerankers if isinstance(reranker, Discount)), None)
+
     def explored(self, share: float) -> float:
         """The share of answers in which a job is tried, where the installation's is `share`."""
         for reranker in self.rerankers:
@@ -205,6 +210,10 @@ class Workflow(msgspec.Struct, frozen=True, kw_only=True):
                 raise self.refuse(f"no such re-ranker: {reranker!r}", f"there are {KNOWN}")
             if reranker in self.rerankers[:number]:
                 raise self.refuse(f"re-ranker {reranker.name} is declared twice", "once")
+            if isinstance(reranker, Discount) and number:
+                raise self.refuse(
+                    "discount() is not the first re-ranker", "first: the others reorder what it has lowered"
+                )
             if isinstance(reranker, Explore) and number < len(self.rerankers) - 1:
                 remedy = "last: what reorders after it would make the propensities false that it records"
                 raise self.refuse("explore() is not the last re-ranker", remedy)

@@ -51,6 +51,7 @@ def test_going_on_from_a_checkpoint_is_as_if_nothing_had_happened(tmp_path: Path
         whole.closed,
         whole.clock,
     )
+    assert second.passed == whole.passed
     assert (second.networks, second.erased) == (whole.networks, whole.erased)
     assert second.networks["m1"].acts
     assert second.counts() == whole.counts()

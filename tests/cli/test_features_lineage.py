@@ -33,6 +33,7 @@ def test_json_has_both_ways_and_the_edges(run: Run) -> None:
         "diverse@1",
         "diverse@2",
         "jobs@1",
+        "jobs@2",
     ]
     assert {"source": "field:job-postings.salary_min", "reader": "feature:pay@1"} in found["edges"]
 

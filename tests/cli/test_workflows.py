@@ -13,7 +13,7 @@ def test_list_shows_every_workflow_and_which_is_the_default(run: Any, run_json: 
         line for line in run({}, "workflows", "list").stdout.splitlines() if line[1] != " "
     ]  # the rest of long cells
     assert [line.split()[0] for line in lines] == ["workflow", *(workflow.label for workflow in WORKFLOWS)]
-    assert [line.split()[0] for line in lines if " yes " in line] == ["jobs@1"]
+    assert [line.split()[0] for line in lines if " yes " in line] == ["jobs@2"]
     environ = {"STREAMREC_WORKFLOW": "popular"}
     found = run_json(environ, "workflows", "list")["workflows"]
     assert [each["label"] for each in found] == [workflow.label for workflow in WORKFLOWS]
@@ -40,7 +40,7 @@ def test_an_unknown_one_is_said_with_those_that_exist(run: Any) -> None:
     for options in ((), ("--json",)):
         result = run({}, "workflows", "describe", "best", *options)
         assert result.exit_code == 1
-        assert result.stderr.startswith("Error: there is no workflow 'best'; there are jobs (jobs@1), ")
+        assert result.stderr.startswith("Error: there is no workflow 'best'; there are jobs (jobs@1, jobs@2), ")
         assert result.stdout == ""
 
 

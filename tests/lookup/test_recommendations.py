@@ -316,7 +316,7 @@ async def test_a_tracked_answer_is_recorded_with_the_features_that_made_its_scor
     assert [answer["freshness"]["ranked"] for answer in answers] == ["now", "cached", "cached"]
     for answer, made, first in zip(answers, queued(service), (0, 0, 7), strict=True):
         assert (made.request_id, made.member_id, made.served_at) == (answer["request_id"], "anna", NOW)
-        assert (made.workflow, made.model_name, made.model_version) == ("jobs@1", "job_check", 3)
+        assert (made.workflow, made.model_name, made.model_version) == ("jobs@2", "job_check", 3)
         assert made.surface == (None if first else "home")
         assert [item.position for item in made.items] == list(range(first, first + 7))
         values = np.array([np.frombuffer(item.features, "<f4") for item in made.items])

@@ -29,7 +29,7 @@ def test_the_default_asks_every_source_with_its_own_size_and_weight_in_their_ord
 
 def test_diverse_differs_from_the_default_in_its_rerankers_alone() -> None:
     jobs, diverse = WORKFLOWS.find("jobs"), WORKFLOWS.find("diverse")
-    assert diverse.rerankers[-1:] == jobs.rerankers
+    assert (diverse.rerankers[:1], diverse.rerankers[-1:]) == (jobs.rerankers[:1], jobs.rerankers[1:])
     same = msgspec.structs.replace(
         diverse,
         name="jobs",
