@@ -187,8 +187,8 @@ class Labels:
             made.append(Delete(key) if empty else Put(key, pack(shown), labels.lifetime_s(shown, self.rules)))
         for member in book.passing:
             key, passed = self._keys.passed(member), book.passed[member]
-            gone = not passed.version  # erased: what a check has emptied keeps its version
-            made.append(Delete(key) if gone else Put(key, passed_over.pack(passed), passed_over.LIFETIME_S))
+            empty = not passed.jobs  # by a check, which makes kept lists old by itself, or by an erasure
+            made.append(Delete(key) if empty else Put(key, passed_over.pack(passed), passed_over.LIFETIME_S))
         made += book.due.writes(self._keys.due(book.hold.name))
         book.outbox = [
             Record(topic="training-examples", key=example_key(example), value=codecs.encode(example))

@@ -208,6 +208,8 @@ class Builder(Offline):
         action = labels.check_of(event)
         if action is not None and (passed := self.passed.get(event.member_id)) is not None:
             passed_over.check(passed, event.job_id)
+            if not passed.jobs:
+                del self.passed[event.member_id]
         if action is not None and (self.shown or event.request_id):
             shown = self._shown_of(event.member_id, past.at)
             found = labels.act(shown, event, action, self._source(past, f"{past.topic}#labels"), self.rules)

@@ -57,7 +57,7 @@ def writes(builder: Builder, work: Work, keys: Keys, derived: Mapping[Place, int
         if seconds > 0 and (shown.lists or shown.acted or shown.early):
             yield Put(keys.shown(member_id), shown_lists.pack(shown), seconds)
     for member_id, passed in builder.passed.items():
-        seconds = passed_over.LIFETIME_S + (max((each.at for each in passed.jobs.values()), default=0) - now) // 1000
+        seconds = passed_over.LIFETIME_S + (max(each.at for each in passed.jobs.values()) - now) // 1000
         if seconds > 0:
             yield Put(keys.passed(member_id), passed_over.pack(passed), seconds)
     yield from _due(builder, keys)
