@@ -260,9 +260,9 @@ async def late(self, batch):  # fetched, but not folded before the impressions o
             pass
         await put(self, batch)
     self._app.add_future(in_a_while())
-async def noting(self, hold):
+async def noting(self, hold, *told):
     before = len(self._books[hold.name].due) if hold.name in self._books else 0
-    more = await close(self, hold)
+    more = await close(self, hold, *told)
     if len(self._books[hold.name].due) < before:
         closed.setdefault(hold.name, asyncio.Event()).set()
     return more
