@@ -11,6 +11,9 @@ trainer's mark drops what was there before.
 
 *The closing.* Impressions wait in `agents.due.DueQueue`, and are closed when the watermark (`agents.watermark`) has passed
 their window.
+
+What was seen in a closed list and not checked is counted (`models.passed`) in the transaction that closes it, and forgotten in
+the one that takes in a check.
 """
 
 import time
@@ -29,8 +32,10 @@ from streamrec.agents.watermark import Input
 from streamrec.events import Event, Impression, ImpressionSeen, JobEvent, TrainingExample
 from streamrec.kafka.producer import Producer, Record
 from streamrec.models import labels
+from streamrec.models import passed as passed_over
 from streamrec.models.examples import example_key
 from streamrec.models.labels import Rules, Source
+from streamrec.models.passed import Passed
 from streamrec.models.shown import Shown, pack, unpack
 from streamrec.settings import Settings
 from streamrec.stores.base import Delete, Put, Write
@@ -53,6 +58,8 @@ class Book:
         self.folded: dict[str, int] = {}  # topic -> largest time of a record in the state
         self.members: dict[str, Shown] = {}  # of the present batch
         self.changed: dict[str, None] = {}
+        self.passed: dict[str, Passed] = {}  # of the present batch, and whose of it changed
+        self.passing: dict[str, None] = {}
         self.examples: list[TrainingExample] = []
 
 
@@ -87,6 +94,7 @@ class Labels:
             metrics.IMPRESSIONS_PENDING.labels(hold.name[1:]).set(len(due))
         await self.flush(book)
         book.members, book.changed, book.examples = {}, {}, []
+        book.passed, book.passing = {}, {}
         return book
 
     def forget(self, hold: Hold) -> None:
@@ -109,15 +117,23 @@ class Labels:
             or (isinstance(event, JobEvent) and (live or event.request_id) and labels.check_of(event) is not None)
         ))  # fmt: skip
 
+    def stored(self, members: Sequence[str]) -> list[str]:
+        """Keys of the values that `load` takes."""
+        return [key(member) for key in (self._keys.shown, self._keys.passed) for member in members]
+
     def load(self, book: Book, members: Sequence[str], values: Sequence[bytes | None]) -> None:
-        """Take over the stored values of `members`."""
-        book.members = {member: unpack(value) for member, value in zip(members, values, strict=True)}
+        """Take over the values of `members` that `stored` names."""
+        n = len(members)
+        book.members = {member: unpack(value) for member, value in zip(members, values[:n], strict=True)}
+        book.passed = {member: passed_over.unpack(value) for member, value in zip(members, values[n:], strict=True)}
 
     def act(self, book: Book, source: tuple[str, str, int, int], event: JobEvent) -> bool:
         """Fold an action that is no duplicate; whether its label is taken care of, so that no sample is needed."""
         action, shown = labels.check_of(event), book.members.get(event.member_id)
         if action is None or shown is None:
             return False
+        if passed_over.check(book.passed[event.member_id], event.job_id):
+            book.passing[event.member_id] = None
         found = labels.act(shown, event, action, _source(*source), self.rules)
         book.changed[event.member_id] = None
         book.examples += found.examples
@@ -159,8 +175,8 @@ class Labels:
         """Forget what an erased member was shown, and what is still to be learned of it."""
         book.due.forget(member)
         book.examples = [example for example in book.examples if example.member_id != member]
-        book.members[member] = Shown()
-        book.changed[member] = None
+        book.members[member], book.passed[member] = Shown(), Passed()
+        book.changed[member] = book.passing[member] = None
 
     def writes(self, book: Book) -> list[Write]:
         """What to commit of this turn, the outbox among it; `flush` is due right after the commit."""
@@ -169,6 +185,10 @@ class Labels:
             key, shown = self._keys.shown(member), book.members[member]
             empty = not (shown.lists or shown.acted or shown.early)
             made.append(Delete(key) if empty else Put(key, pack(shown), labels.lifetime_s(shown, self.rules)))
+        for member in book.passing:
+            key, passed = self._keys.passed(member), book.passed[member]
+            empty = not passed.jobs  # by a check, which makes kept lists old by itself, or by an erasure
+            made.append(Delete(key) if empty else Put(key, passed_over.pack(passed), passed_over.LIFETIME_S))
         made += book.due.writes(self._keys.due(book.hold.name))
         book.outbox = [
             Record(topic="training-examples", key=example_key(example), value=codecs.encode(example))
@@ -201,8 +221,10 @@ class Labels:
                 latest = max(latest, min(at, stamps[offset]))
         book.folded[topic] = latest
 
-    async def close(self, hold: Hold) -> bool:
+    async def close(self, hold: Hold, on_change: Callable[[list[str]], None] = lambda _: None) -> bool:
         """Close some impressions whose window has passed, in a transaction of their own; whether there may be more.
+
+        `on_change` is told the members who have passed something over.
 
         Called with the hold's turn. Raises as `begin` does; then `forget` is due.
         """
@@ -215,7 +237,7 @@ class Labels:
         if not due:
             return False
         members = list(dict.fromkeys(each.member_id for each in due))
-        self.load(book, members, await hold.slot.read([self._keys.shown(member) for member in members]))
+        self.load(book, members, await hold.slot.read(self.stored(members)))
         topic_id = hold.topic_ids[IMPRESSIONS]
         for each in due:
             shown = book.members[each.member_id]
@@ -226,11 +248,14 @@ class Labels:
             book.changed[each.member_id] = None
             if example is not None:
                 book.examples.append(example)
+                if passed_over.close(book.passed[each.member_id], shown, each.request_id):
+                    book.passing[each.member_id] = None
         book.due.drop(len(due))
         FAULTS.reach("before-commit", CLOSED)
         await hold.slot.commit(self.writes(book))
         FAULTS.reach("after-commit", CLOSED)
         self.committed(book)
+        on_change(list(book.passing))
         await self.flush(book)
         return len(due) == _AT_ONCE
 

@@ -71,7 +71,8 @@ def time_of(event: JobEvent | Connection | MemberProfile | Impression | Impressi
 class MemberAgent(OwnerAgent):
     """Owns the slots ``m0``, ``m1``, … and reads every topic that is keyed by member.
 
-    `on_change` is told the members whose state has just been committed, for their lists to be ranked anew.
+    `on_change` is told the members whose state, or what they passed over, has just been committed, for their lists to be ranked
+    anew.
     """
 
     topics: ClassVar[tuple[str, ...]] = MEMBER_TOPICS
@@ -114,7 +115,7 @@ class MemberAgent(OwnerAgent):
             while more and not hold.lost:
                 async with hold.turn:
                     try:
-                        more = await self._labels.close(hold)
+                        more = await self._labels.close(hold, self._on_change)
                     except FencedError:
                         hold.lost = True
                         metrics.FENCED.labels(hold.name).inc()
@@ -215,7 +216,7 @@ class MemberAgent(OwnerAgent):
         shown = self._labels.wanted(book, (event for _, event in events))
         keys = (self._keys.member, self._keys.network)
         values = await hold.slot.read(
-            [*(key(member) for key in keys for member in members), *map(self._keys.shown, shown)]
+            [*(key(member) for key in keys for member in members), *self._labels.stored(shown)]
         )
         self._labels.load(book, shown, values[2 * len(members) :])
         states = {member: unpack(MemberState, value) for member, value in zip(members, values, strict=False)}

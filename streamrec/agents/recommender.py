@@ -108,7 +108,7 @@ class Recommender:
         ranked = rank(
             self._workflow, inputs.state, inputs.neighbours, serving.table, serving.scorer, time.time_ns() // 1_000_000,
             size=settings.list_size, viewed_again_after_ms=settings.viewed_again_after_ms,
-            without_posting=serving.without_posting, network=inputs.network,
+            without_posting=serving.without_posting, network=inputs.network, passed=inputs.passed,
         )  # fmt: skip
         if ranked.degraded is not None:
             metrics.FALLBACKS.labels(self._workflow.label, ranked.degraded).inc()

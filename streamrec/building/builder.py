@@ -32,8 +32,10 @@ from streamrec.events import (
 from streamrec.features.fold import fold_posting, is_duplicate
 from streamrec.features.network import fold_own
 from streamrec.models import labels
+from streamrec.models import passed as passed_over
 from streamrec.models.base import InvalidExampleError
 from streamrec.models.labels import Rules, Source
+from streamrec.models.passed import Passed
 from streamrec.models.shown import Shown
 from streamrec.ranking.examples import example, is_positive
 from streamrec.settings import Settings
@@ -83,6 +85,8 @@ class Builder(Offline):
     ----------
     shown
         By member.
+    passed
+        By member, what it was shown and did not check.
     due
         By partition of `impressions`: what is not closed yet, in the order of the log.
     closed
@@ -98,6 +102,7 @@ class Builder(Offline):
         super().__init__(settings)
         self.rules = Rules(int(settings.label_window_s * 1000), settings.label_weights, settings.shown_kept)
         self.shown: dict[str, Kept] = {}
+        self.passed: dict[str, Passed] = {}
         self.due: dict[int, deque[Due]] = {}
         self.closed: dict[int, int] = {}
         self.duplicates = self.unusable = self.learned = 0
@@ -181,6 +186,7 @@ class Builder(Offline):
             self._tell(fold_own(network, None, Tombstone(member_id), []))
         self.members.pop(member_id, None)
         self.shown.pop(member_id, None)
+        self.passed.pop(member_id, None)
 
     def _is_duplicate(self, event: Event) -> bool:
         state = self.members.get(event.member_id)
@@ -200,6 +206,10 @@ class Builder(Offline):
     def _act(self, past: Past, event: JobEvent) -> None:
         """As the member agent: a label if the job was shown, else what a sample says."""
         action = labels.check_of(event)
+        if action is not None and (passed := self.passed.get(event.member_id)) is not None:
+            passed_over.check(passed, event.job_id)
+            if not passed.jobs:
+                del self.passed[event.member_id]
         if action is not None and (self.shown or event.request_id):
             shown = self._shown_of(event.member_id, past.at)
             found = labels.act(shown, event, action, self._source(past, f"{past.topic}#labels"), self.rules)
@@ -298,4 +308,6 @@ class Builder(Offline):
         source = Source(CLOSED, self._ids[IMPRESSIONS], partition, due.offset)
         made = labels.close(kept.shown, due.member_id, due.request_id, due.closes_at, source)
         self._keep(due.member_id, now)
-        self._learn([] if made is None else [made])
+        if made is not None:
+            self._learn([made])
+            passed_over.close(self.passed.setdefault(due.member_id, Passed()), kept.shown, due.request_id)

@@ -14,6 +14,7 @@ import msgspec
 from streamrec.agents.due import Due
 from streamrec.building.builder import Builder, Kept
 from streamrec.features.state import JobState, MemberState, Neighbours, Network, pack, unpack
+from streamrec.models import passed as passed_over
 from streamrec.models import shown as shown_lists
 from streamrec.models import snapshot as snapshots
 from streamrec.settings import Settings
@@ -95,6 +96,7 @@ class Checkpoint(msgspec.Struct, array_like=True):
     counts: tuple[int, int, int, int]
     networks: dict[str, bytes]
     erased: dict[str, int]
+    passed: dict[str, bytes] = msgspec.field(default_factory=dict)
 
 
 def save(path: Path, work: Work, builder: Builder, marks: dict[str, Mark]) -> int:
@@ -109,6 +111,7 @@ def save(path: Path, work: Work, builder: Builder, marks: dict[str, Mark]) -> in
         builder.closed, builder.clock,
         snapshots.pack(snapshots.take(builder.model, version=0, now=0, code_version="")),
         marks, builder.counts(), {key: pack(network) for key, network in builder.networks.items()}, builder.erased,
+        {key: passed_over.pack(passed) for key, passed in builder.passed.items()},
     ))  # fmt: skip
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, FORMAT + _checksum(body) + body)
@@ -151,6 +154,7 @@ def _restored(found: Checkpoint, settings: Settings, learn: float) -> Builder:
     builder.neighbours = {key: unpack(Neighbours, value) for key, value in found.neighbours.items()}
     builder.networks = {key: unpack(Network, value) for key, value in found.networks.items()}
     builder.shown = {key: Kept(shown_lists.unpack(value), until) for key, (value, until) in found.shown.items()}
+    builder.passed = {key: passed_over.unpack(value) for key, value in found.passed.items()}
     builder.due = {partition: deque(waiting) for partition, waiting in found.due.items()}
     builder.closed, builder.clock = found.closed, found.clock
     snapshots.restore(builder.model, snapshots.unpack(found.model))

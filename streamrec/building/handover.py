@@ -17,6 +17,7 @@ from streamrec.building.checkpoint import Work
 from streamrec.features.state import pack
 from streamrec.kafka.ends import Place
 from streamrec.local.lag import slot_of
+from streamrec.models import passed as passed_over
 from streamrec.models import shown as shown_lists
 from streamrec.models import snapshot as snapshots
 from streamrec.models.job_check import JobCheck
@@ -55,6 +56,10 @@ def writes(builder: Builder, work: Work, keys: Keys, derived: Mapping[Place, int
         shown, seconds = kept.shown, (kept.until - now) // 1000
         if seconds > 0 and (shown.lists or shown.acted or shown.early):
             yield Put(keys.shown(member_id), shown_lists.pack(shown), seconds)
+    for member_id, passed in builder.passed.items():
+        seconds = passed_over.LIFETIME_S + (max(each.at for each in passed.jobs.values()) - now) // 1000
+        if seconds > 0:
+            yield Put(keys.passed(member_id), passed_over.pack(passed), seconds)
     yield from _due(builder, keys)
     yield from _positions(work, keys, derived)
     yield from _model(builder, work, keys, now)

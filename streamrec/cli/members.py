@@ -52,6 +52,7 @@ def export(settings: Settings, member_id: str, with_log: bool) -> None:
     state        profile, recent jobs, counts, what it viewed, saved, liked, applied for and dismissed
     network      its connections, and what they did
     shown        lists that it was shown lately
+    passed       jobs that it was shown and did not check
     erased_at    when it was erased, in ms since the epoch; null if it was not
     log          with --log: its records, by topic
 
@@ -67,7 +68,7 @@ def export(settings: Settings, member_id: str, with_log: bool) -> None:
         if with_log:
             found["log"] = dict(_logs(settings, member_id))
     click.echo(json.dumps({"member_id": member_id, **found}))
-    if not any(found[part] for part in ("state", "network", "shown")) and not found.get("log"):
+    if not any(found[part] for part in ("state", "network", "shown", "passed")) and not found.get("log"):
         click.echo(f"nothing is kept of member {member_id!r}", err=True)
         sys.exit(1)
 
@@ -141,13 +142,16 @@ def _erased_at(client: Any, keys: "Keys", member_id: str) -> int | None:
 
 
 def _stored(client: Any, keys: "Keys", member_id: str) -> dict[str, Any]:
+    from streamrec.models import passed as passed_over  # noqa: PLC0415
     from streamrec.models import shown as shown_lists  # noqa: PLC0415
 
-    state, network, shown = client.mget([keys.member(member_id), keys.network(member_id), keys.shown(member_id)])
+    kinds = (keys.member, keys.network, keys.shown, keys.passed)
+    state, network, shown, passed = client.mget([key(member_id) for key in kinds])
     return {
         "state": None if state is None else _plain(unpack(MemberState, state)),
         "network": None if network is None else _plain(unpack(Network, network)),
         "shown": None if shown is None else _plain(shown_lists.unpack(shown)),
+        "passed": None if passed is None else _plain(passed_over.unpack(passed)),
         "erased_at": _erased_at(client, keys, member_id),
     }
 

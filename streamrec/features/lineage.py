@@ -75,7 +75,8 @@ class Lineage:
                 self._names.setdefault(name, []).append(each)
 
     def find(self, name: str) -> Node:
-        """What is called so: as ``kind:name``, or by its name alone; a feature also without its version, a state by its text.
+        """What is called so: as ``kind:name``, or by its name alone; what has versions is the newest without one, a state
+        goes by its text, too.
 
         Raises
         ------
@@ -157,7 +158,7 @@ class Lineage:
     def _called(node: Node, of: Catalogue) -> Iterator[str]:
         yield node.name
         match node.kind:
-            case "workflow":
+            case "workflow" if node.name == _newest(node.name.partition("@")[0], of.workflows):
                 yield node.name.partition("@")[0]
             case "feature" if of.find(node.name).newest:
                 yield node.name.partition("@")[0]
@@ -165,6 +166,12 @@ class Lineage:
                 yield of.sets[node.name].model
             case "state" if node.text:
                 yield node.text
+
+
+def _newest(name: str, labels: Iterable[str]) -> str:
+    """The label with the largest version of those that are called so."""
+    own = (label for label in labels if label.partition("@")[0] == name)
+    return max(own, key=lambda label: int(label.partition("@")[2] or 0))
 
 
 def _field(source: str) -> Node:

@@ -10,7 +10,7 @@ from streamrec.features.state import MemberState
 from streamrec.features.table import JobTable
 from streamrec.lookup.cursor import job_hash
 from streamrec.ranking import rerank
-from streamrec.ranking.filters import barred
+from streamrec.ranking.filters import barred, floor_of
 from streamrec.ranking.ranked import RankedList
 from streamrec.ranking.rules import NOT_BLOCKED, NOT_SEEN, RULES, Rule
 
@@ -62,6 +62,7 @@ class Page:
         self._explore, self._seed = 0.0 if shown else explore, seed
         blocked = state.profile.blocked_companies if state.profile is not None and NOT_BLOCKED in rules else ()
         self._blocked = [code for code in (table.code("company", name) for name in blocked) if code]
+        self._floor = floor_of(state, table, rules)
         self._barred: Sequence[Collection[str]]
         if viewed_again_after_ms is None and NOT_SEEN in rules:
             # As `barred` has it, without building one set of all that the member ever did.
@@ -102,6 +103,8 @@ class Page:
             mask = self._table.servable(rows, self._now, self._without_posting)
             if self._blocked:
                 mask &= ~np.isin(self._table.company[rows], self._blocked)
+            if self._floor is not None:
+                mask &= ~self._floor.is_below(self._table, rows)
             distinct = set(part)
             bad = {job_id for jobs in self._barred for job_id in _common(distinct, jobs)}
             for offset, (job_id, row, allowed) in enumerate(zip(part, rows.tolist(), mask.tolist(), strict=True)):

@@ -19,6 +19,8 @@ from streamrec.lookup.service import Ranked, Service
 from streamrec.lookup.shown import impression
 from streamrec.lookup.tokens import MAX_LENGTH as TOKEN_LENGTH
 from streamrec.metrics import ANSWERS, ANSWERS_BY_WORKFLOW, DEGRADED, STATE_AGE
+from streamrec.models.passed import Passed
+from streamrec.models.passed import times as passed_times
 from streamrec.ranking import candidates
 from streamrec.ranking import ranked as ranked_lists
 from streamrec.ranking.engine import BUDGET
@@ -29,6 +31,7 @@ from streamrec.stores.serving import Inputs
 _DEEPEST: Final = 1_000  # jobs that all pages together can show, whatever `list_size` is: a cursor must fit into a URL
 
 _LATEST_MS: Final = 253_402_300_799_999  # the end of the year 9999
+_MOST_PAY: Final = 1e12
 
 Region = Annotated[str, Meta(min_length=1, max_length=200)]
 
@@ -59,6 +62,26 @@ class RecommendationsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
         bool | None,
         Meta(description="`true`: only jobs known to be remote; `false`: only others.", examples=[True]),
     ] = None
+    salary_min: Annotated[
+        Annotated[float, Meta(ge=0, le=_MOST_PAY)] | None,
+        Meta(
+            description="Only jobs known to pay as much a year at best: by `salary_max`, else `salary_min` of the posting. In "
+            "whatever currency a job names, unless `currency` says which.",
+            examples=[60000],
+        ),
+    ] = None
+    currency: Annotated[
+        Annotated[str, Meta(pattern="^[A-Za-z]{3}$")] | None,
+        Meta(description="Only jobs that name this currency for their pay (ISO 4217).", examples=["EUR"]),
+    ] = None
+    not_company: Annotated[
+        tuple[Region, ...],
+        Meta(
+            max_length=20,
+            description="No jobs of this company; may be given several times. Companies that the profile blocks are left out "
+            "without being named.",
+        ),
+    ] = ()
     workflow: Annotated[
         Annotated[str, Meta(min_length=1, max_length=80)] | None,
         Meta(description=WORKFLOW_DESCRIPTION, examples=["diverse"]),
@@ -111,6 +134,13 @@ class Item(msgspec.Struct, frozen=True):
     company: str | None
     city: str | None
     sources: Annotated[tuple[str, ...], Meta(description="Why the job was considered.", examples=[["covisited"]])]
+    passed_over: Annotated[
+        float,
+        Meta(
+            description="How often the member was shown the job before and did not check it, as far as that is known by now; a "
+            "time counts half after four days, and a check clears it. By so much a workflow with `discount()` lowers the score."
+        ),
+    ]
 
 
 class Model(msgspec.Struct, frozen=True):
@@ -161,12 +191,10 @@ async def recommendations(service: Service, call: Call) -> Recommendations:
     member_id, query, settings = call.path["member_id"], call.query, service.settings
     at = _moment(service, query.at)
     track = query.track and at is None
-    filters = NO_FILTERS
-    if query.region is not None or query.remote is not None:
-        filters = Filters(region=query.region, remote=query.remote)
+    filters = _filters(query)
     depth = min(settings.list_size, _DEEPEST)
     workflow, named = of_page(service, query.workflow, query.cursor)
-    question = (member_id, filters.region, filters.remote)
+    question = _question(member_id, filters)
     shown = {} if query.cursor is None else _shown(query.cursor, question, depth, named)
     after = await _wait(service, query.after)
     inputs = await service.stored(member_id)
@@ -191,7 +219,7 @@ async def recommendations(service: Service, call: Call) -> Recommendations:
             service.background.ranked(member_id, ranked_lists.pack(ranked.head(settings.cached_list_size)))
     if inputs.state.version and at is None:
         service.background.asked(member_id)
-    items = tuple(_items(service.serving.table, ranked, picked, len(shown)))
+    items = tuple(_items(service.serving.table, ranked, picked, len(shown), inputs.passed, now))
     answer = Recommendations(
         request_id=call.request_id,
         member_id=member_id,
@@ -214,6 +242,25 @@ async def recommendations(service: Service, call: Call) -> Recommendations:
             partial(impression, call.request_id, member_id, now, query.surface, ranked, picked, items)
         )
     return answer
+
+
+def _filters(query: RecommendationsQuery) -> Filters:
+    asked = Filters(
+        region=query.region, remote=query.remote, salary_min=query.salary_min, currency=query.currency,
+        not_company=query.not_company,
+    )  # fmt: skip
+    return asked if asked.active else NO_FILTERS
+
+
+def _question(member_id: str, filters: Filters) -> tuple[object, ...]:
+    """What a cursor belongs to. Without the newer filters it is as it was before there were any, and so are cursors."""
+    newer = (filters.salary_min, filters.currency, filters.not_company)
+    return (
+        member_id,
+        filters.region,
+        filters.remote,
+        *(newer if any(each not in (None, ()) for each in newer) else ()),
+    )
 
 
 def _moment(service: Service, at: int | None) -> int | None:
@@ -254,12 +301,15 @@ def _kept(service: Service, inputs: Inputs, now: int) -> RankedList | None:
         and now - ranked.ranked_at > service.settings.network_max_age_ms
     ):
         return None
+    if ranked.passed_version != inputs.passed.version and service.workflow.discount is not None:
+        return None
     made_at = ranked.model_at if ranked.model_version else ranked.ranked_at
     return ranked if now - made_at <= service.settings.model_max_age_ms else None
 
 
-def _items(table: JobTable, ranked: RankedList, picked: Picked, before: int) -> list[Item]:
+def _items(table: JobTable, ranked: RankedList, picked: Picked, before: int, passed: Passed, now: int) -> list[Item]:
     items = []
+    counts = passed_times(passed, [ranked.job_ids[position] for position in picked.positions], now)
     for place, (position, row) in enumerate(zip(picked.positions, picked.rows, strict=True), 1):
         posting = table.postings[row]
         title, company, city = (None, None, None) if posting is None else (posting.title, posting.company, posting.city)
@@ -274,6 +324,7 @@ def _items(table: JobTable, ranked: RankedList, picked: Picked, before: int) -> 
                 company,
                 city,
                 _source_names(ranked.sources[position]),
+                round(counts[place - 1], 3),
             )
         )
     return items

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote
 
@@ -55,7 +56,7 @@ def read_query(raw: bytes, kind: type[msgspec.Struct], bounds: Mapping[str, int]
     Raises
     ------
     Problem
-        It is too long, not UTF-8, names an unknown parameter or one twice, or a value does not fit.
+        It is too long, not UTF-8, names an unknown parameter, or one twice that is not a list, or a value does not fit.
     """
     if len(raw) > QUERY_BYTES:
         raise Problem(problems.INVALID_REQUEST, f"the query has more than {QUERY_BYTES} bytes")
@@ -65,8 +66,12 @@ def read_query(raw: bytes, kind: type[msgspec.Struct], bounds: Mapping[str, int]
         raise Problem(problems.INVALID_REQUEST, "the query is not percent-encoded UTF-8") from None
     except ValueError:
         raise Problem(problems.INVALID_REQUEST, f"the query has more than {_FIELDS} parameters") from None
-    values: dict[str, str] = {}
+    values: dict[str, str | list[str]] = {}
+    lists = _lists(kind)
     for name, text in pairs:
+        if name in lists:
+            values.setdefault(name, []).append(text)  # type: ignore[union-attr]
+            continue
         if name in values:
             raise bad_parameter("query", name, "given twice")
         if name not in kind.__struct_encode_fields__:
@@ -77,11 +82,19 @@ def read_query(raw: bytes, kind: type[msgspec.Struct], bounds: Mapping[str, int]
         value = msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:
         detail, where = explain(error)
-        raise bad_parameter("query", where or "query", detail) from None
+        raise bad_parameter("query", where.partition("[")[0] or "query", detail) from None
     for name, most in bounds.items():
         if getattr(value, name) > most:
             raise bad_parameter("query", name, f"Expected `int` <= {most}")
     return value
+
+
+@lru_cache
+def _lists(kind: type[msgspec.Struct]) -> frozenset[str]:
+    """Parameters that may be given several times, once for each of their values."""
+    kinds = {field.encode_name: field.type for field in msgspec.inspect.type_info(kind).fields}  # type: ignore[attr-defined]
+    plain = {name: of.type if isinstance(of, msgspec.inspect.Metadata) else of for name, of in kinds.items()}
+    return frozenset(name for name, of in plain.items() if isinstance(of, msgspec.inspect.VarTupleType))
 
 
 def explain(error: msgspec.ValidationError) -> tuple[str, str]:

@@ -155,7 +155,13 @@ class Service:
         are for evaluation.
         """
         workflow = workflow or self.workflow
-        if at is not None or inputs.state.version or inputs.network.version or not self.serving.loaded:
+        if (
+            at is not None
+            or inputs.state.version
+            or inputs.network.version
+            or inputs.passed.version
+            or not self.serving.loaded
+        ):
             return self._rank(workflow, inputs, filters, at, surface), "now"
         now, key = time.monotonic(), (workflow.label, filters, surface if READS_SURFACE else None)
         made_at, ranked = self._anyone.get(key, (float("-inf"), None))
@@ -174,7 +180,7 @@ class Service:
         ranked = rank(
             workflow, inputs.state, inputs.neighbours, serving.table, serving.scorer, self.clock_ms() if at is None else at,
             size=settings.list_size, filters=filters, viewed_again_after_ms=settings.viewed_again_after_ms,
-            without_posting=serving.without_posting, network=inputs.network, context={"surface": surface},
+            without_posting=serving.without_posting, network=inputs.network, passed=inputs.passed, context={"surface": surface},
             elapsed_ms=self._elapsed_ms if at is None else None, among=self.workflows,
         )  # fmt: skip
         if ranked.degraded is not None:

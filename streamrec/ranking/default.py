@@ -17,11 +17,11 @@ def default_workflow(settings: Settings, among: Workflows = WORKFLOWS) -> Workfl
     Examples
     --------
     >>> default_workflow(Settings()).label
-    'jobs@1'
+    'jobs@2'
     >>> default_workflow(Settings(workflow="job"))
     Traceback (most recent call last):
         ...
-    streamrec.settings.SettingsError: workflow: there is no workflow 'job'; there are jobs (jobs@1), ...
+    streamrec.settings.SettingsError: workflow: there is no workflow 'job'; there are jobs (jobs@1, jobs@2), ...
     """
     try:
         return among.find(settings.workflow)

@@ -71,7 +71,7 @@ def describe(workflow: Workflow, default: Workflow) -> Description:
     >>> from streamrec.ranking.workflows import WORKFLOWS
     >>> jobs, diverse = WORKFLOWS.find("jobs"), WORKFLOWS.find("diverse")
     >>> describe(diverse, jobs).rerankers, describe(diverse, jobs).default
-    (('at_most_per(company, 3, within=10)', 'explore()'), False)
+    (('discount(0.8)', 'vary(0.5)', 'at_most_per(company, 3, within=10)', 'explore()'), False)
     """
     limits, budget, fallback = workflow.limits, workflow.budget, workflow.fallback
     return Description(

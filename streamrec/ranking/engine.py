@@ -14,12 +14,13 @@ from streamrec.features.table import JobTable
 from streamrec.features.view import MemberView
 from streamrec.features.view import sources as recent_ids
 from streamrec.models.base import Scorer
+from streamrec.models.passed import Passed, times
 from streamrec.ranking.filters import Filters, Gate
 from streamrec.ranking.gather import blend_of, gather
 from streamrec.ranking.order import highest
 from streamrec.ranking.ranked import RankedList
 from streamrec.ranking.registry import Workflows
-from streamrec.ranking.rerankers import AtMostPer
+from streamrec.ranking.rerankers import Mover, Standing
 from streamrec.ranking.watch import Watch
 from streamrec.ranking.workflow import BUDGET, NO_MODEL, Workflow
 from streamrec.ranking.workflows import WORKFLOWS
@@ -39,6 +40,7 @@ class _Asked(NamedTuple):
     now: int
     size: int
     gate: Callable[[Workflow], Gate]
+    passed: Passed
 
 
 class _Instead(NamedTuple):
@@ -61,6 +63,7 @@ def rank(
     viewed_again_after_ms: int | None = None,
     without_posting: bool = False,
     network: Network | None = None,
+    passed: Passed | None = None,
     view: MemberView | None = None,
     context: Mapping[str, str | None] | None = None,
     elapsed_ms: Callable[[], float] | None = None,
@@ -93,6 +96,8 @@ def rank(
         Whether jobs without a posting are served; default False.
     network
         The member's connections; default none.
+    passed
+        What the member was shown and did not check; default nothing.
     view
         What `MemberView.build` makes of the above, where the caller has it already.
     context
@@ -120,12 +125,18 @@ def rank(
             without_posting=without_posting, rules=of.filters,
         )  # fmt: skip
 
-    asked, degraded = _Asked(view, table, scorer, now, size, gate), None
+    passed = passed or Passed()
+    asked, degraded = _Asked(view, table, scorer, now, size, gate, passed), None
     while isinstance(listed := _run(workflow, asked, watch, among), _Instead):  # ends: fallbacks never lead in a circle
         degraded = degraded or listed.reason
         workflow = listed.workflow
         watch = Watch(workflow.budget, elapsed_ms)
-    listed.member_version, listed.network_version, listed.ranked_at = state.version, network.version, now
+    listed.member_version, listed.network_version, listed.passed_version = (
+        state.version,
+        network.version,
+        passed.version,
+    )
+    listed.ranked_at = now
     listed.degraded = degraded or listed.degraded
     return listed
 
@@ -153,7 +164,8 @@ def _run(workflow: Workflow, asked: _Asked, watch: Watch, among: Workflows) -> R
             degraded = BUDGET
         elif values is not None:
             scores, p_check = _scored(scorer, values)
-    best = _ordered(workflow, table, found.rows, scores, size)
+    scores = _discounted(workflow, asked, found.rows, scores, odds=p_check is not None)
+    best = _ordered(workflow, table, found.rows, scores, size, odds=p_check is not None)
     listed = RankedList(
         workflow=workflow.label,
         job_ids=[table.ids[row] for row in found.rows[best].tolist()],
@@ -171,14 +183,40 @@ def _run(workflow: Workflow, asked: _Asked, watch: Watch, among: Workflows) -> R
     return listed
 
 
-def _ordered(workflow: Workflow, table: JobTable, rows: Rows, scores: Floats, size: int) -> npt.NDArray[np.intp]:
-    """Positions in `rows` of the jobs of the list, in its order."""
-    moving = [reranker for reranker in workflow.rerankers if isinstance(reranker, AtMostPer)]
+def _discounted(workflow: Workflow, asked: _Asked, rows: Rows, scores: Floats, *, odds: bool) -> Floats:
+    """The scores of ascending `rows`, lower for what the member passed over. `odds` as in `_ordered`."""
+    jobs = asked.passed.jobs
+    if workflow.discount is None or not jobs or not len(rows):
+        return scores
+    passed = asked.table.rows(jobs)
+    where = np.minimum(np.searchsorted(rows, passed), len(rows) - 1)
+    here = rows[where] == passed
+    counts = np.zeros(len(rows))
+    counts[where[here]] = np.array(times(asked.passed, jobs, asked.now))[here]
+    return np.round(workflow.discount.lower(scores, counts, odds=odds), _DECIMALS)
+
+
+def _ordered(
+    workflow: Workflow, table: JobTable, rows: Rows, scores: Floats, size: int, *, odds: bool
+) -> npt.NDArray[np.intp]:
+    """Positions in `rows` of the jobs of the list, in its order. `odds`: the scores are chances, and not those of a blend."""
+    moving = [reranker for reranker in workflow.rerankers if isinstance(reranker, Mover)]
     # What a re-ranker brings into the list may come from below its end.
     best = highest(scores, len(rows) if moving else size, rows, table.ids, table.columns.ties)
+    if not moving:
+        return best
+    standing = Standing(rows[best], _log_odds(scores[best], odds), table)
     for number, reranker in enumerate(moving, 1):
-        best = best[reranker.reorder(rows[best], table, size if number == len(moving) else len(best))]
+        positions = reranker.reorder(standing, size if number == len(moving) else len(best))
+        best, standing = best[positions], standing.take(positions)
     return best
+
+
+def _log_odds(scores: Floats, odds: bool) -> Floats:
+    """Of chances their log odds; of a blend, which may be above 1, the log: there, too, a step means a factor."""
+    least = 10.0**-_DECIMALS
+    logs: Floats = np.log(np.maximum(scores, least))
+    return logs - np.log(np.maximum(1.0 - scores, least)) if odds else logs
 
 
 def score_jobs(

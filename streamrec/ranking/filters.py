@@ -1,22 +1,24 @@
 """What may be in a list at all: the caller's filters, and the jobs that must never be served to this member."""
 
 from collections.abc import Collection
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 
 import msgspec
 import numpy as np
 
-from streamrec.features.columns import CODED, Bools, Rows
+from streamrec.features.columns import CODED, LABELS, Bools, Floats, Rows
 from streamrec.features.state import MemberState
 from streamrec.features.table import JobTable
-from streamrec.ranking.rules import NOT_BLOCKED, NOT_SEEN, RULES, Rule
+from streamrec.ranking.rules import ABOVE_FLOOR, NOT_BLOCKED, NOT_SEEN, RULES, Rule
 
 
 class Filters(msgspec.Struct, frozen=True, kw_only=True):
     """What the caller wants to see; None lets everything through. Texts are compared without regard to case.
 
     A job whose posting lacks the field, or that has no posting, does not pass a filter by text. ``remote=True`` passes
-    jobs that are remote, ``remote=False`` those that are not known to be.
+    jobs that are remote, ``remote=False`` those that are not known to be. `salary_min` passes jobs that are known to pay as
+    much at best, in whatever currency they name; `currency` those that name this one for their pay. `not_company` holds back
+    jobs of these companies, and none whose company is not known.
     """
 
     city: str | None = None
@@ -26,6 +28,9 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     function: str | None = None
     company: str | None = None
     remote: bool | None = None
+    salary_min: float | None = None
+    currency: str | None = None
+    not_company: tuple[str, ...] = ()
 
     @property
     def active(self) -> bool:
@@ -34,6 +39,8 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
 
 
 NO_FILTERS: Final = Filters()
+
+_CURRENCY: Final = LABELS.index("currency")
 
 
 def seen_by(state: MemberState) -> dict[str, int]:
@@ -67,6 +74,34 @@ def barred(
         return never.union(state.viewed, state.liked, state.saved, (recent.job_id for recent in state.recent))
     since = now - viewed_again_after_ms
     return never.union(job_id for job_id, at in seen_by(state).items() if at > since)
+
+
+class Floor(NamedTuple):
+    """The least pay of a year that a member works for: an amount, and the code of its currency."""
+
+    least: float
+    currency: int
+
+    def is_below(self, table: JobTable, rows: Rows) -> Bools:
+        """Which of n rows are known to pay less, in the same currency: a mask of n."""
+        below: Bools = paid_at_best(table, rows) < self.least
+        below &= table.columns.labels[rows, _CURRENCY] == self.currency
+        return below
+
+
+def floor_of(state: MemberState, table: JobTable, rules: Collection[Rule] = RULES) -> Floor | None:
+    """The floor that the member's profile names, if `ABOVE_FLOOR` is among the rules; None where no job could be below it."""
+    profile = state.profile
+    if ABOVE_FLOOR not in rules or profile is None or profile.salary_floor is None:
+        return None
+    currency = table.code("currency", profile.currency)
+    return Floor(profile.salary_floor, currency) if currency else None
+
+
+def paid_at_best(table: JobTable, rows: Rows) -> Floats:
+    """The most that each of n rows offers: float64 ``(n,)``, NaN where it does not say."""
+    pay = table.columns.pay[rows]
+    return np.fmax(pay[:, 0], pay[:, 1])
 
 
 class Gate:
@@ -109,9 +144,13 @@ class Gate:
         # One flag a job: fresh zeroed pages cost nothing until touched, and asking is one gather.
         self._barred = np.zeros(len(table), dtype=np.bool_)
         self._barred[rows] = True
+        self._floor = floor_of(state, table, rules)
         blocked = state.profile.blocked_companies if state.profile and NOT_BLOCKED in rules else ()
+        blocked = (*blocked, *self.filters.not_company)
         self._blocked = [code for code in (table.code("company", name) for name in blocked) if code]
         wanted = ((column, getattr(self.filters, column)) for column in CODED)
+        asked = self.filters.currency
+        self._currency = None if asked is None else table.code("currency", asked)
         self.codes = {column: table.code(column, text) for column, text in wanted if text is not None}
 
     def allows(self, rows: Rows) -> Bools:
@@ -126,6 +165,12 @@ class Gate:
             mask &= (getattr(table, column)[rows] == code) & (code > 0)
         if self.filters.remote is not None:
             mask &= (table.remote[rows] == 1) == self.filters.remote
+        if self._floor is not None:
+            mask &= ~self._floor.is_below(table, rows)
+        if self.filters.salary_min is not None:
+            mask &= paid_at_best(table, rows) >= self.filters.salary_min  # false where it is not known
+        if self._currency is not None:
+            mask &= (table.columns.labels[rows, _CURRENCY] == self._currency) & (self._currency > 0)
         return mask
 
     def all_allowed(self) -> Rows:

@@ -36,6 +36,7 @@ class RankedList(msgspec.Struct, array_like=True, kw_only=True):
     cut: bool = True  # whether more jobs may follow than the list holds
     network_version: int = 0  # `Network.version` that the list reflects
     workflow: str = ""  # label of the workflow that answered; empty: `FIRST`
+    passed_version: int = 0  # `Passed.version` that the list reflects
 
     def take(self, positions: Sequence[int]) -> "RankedList":
         """The same list with only the jobs at these 0-based positions, in this order.

@@ -14,8 +14,8 @@ from streamrec.features.language.declaration import Site
 from streamrec.features.library import FEATURE_SET
 from streamrec.ranking.candidates import SOURCES, Source
 from streamrec.ranking.declaration import WorkflowError, is_count, place
-from streamrec.ranking.rerankers import KNOWN, AtMostPer, Explore, Reranker
-from streamrec.ranking.rules import RULES, Rule
+from streamrec.ranking.rerankers import KNOWN, Discount, Explore, Reranker
+from streamrec.ranking.rules import DECLARABLE, RULES, Rule
 
 BLEND: Final = "blend"  # as a fallback: the same list in the order of the sources' own ranks
 NO_MODEL: Final = "no_model"  # in `degraded`: there is none yet, or none for the features of this version
@@ -110,7 +110,7 @@ class Workflow(msgspec.Struct, frozen=True, kw_only=True):
     rerankers
         What may change that order, in this order.
     filters
-        What may be in the list at all.
+        What may be in the list at all; default `rules.RULES`.
     limits, budget, fallback
         How much, how long, and what instead.
     declared_at
@@ -160,6 +160,11 @@ class Workflow(msgspec.Struct, frozen=True, kw_only=True):
         """Name and version, as answers and impressions tell it."""
         return f"{self.name}@{self.version}"
 
+    @property
+    def discount(self) -> Discount | None:
+        """How what was passed over sinks; None: it does not."""
+        return next((reranker for reranker in self.rerankers if isinstance(reranker, Discount)), None)
+
     def explored(self, share: float) -> float:
         """The share of answers in which a job is tried, where the installation's is `share`."""
         for reranker in self.rerankers:
@@ -201,18 +206,22 @@ class Workflow(msgspec.Struct, frozen=True, kw_only=True):
 
     def _check_rerankers(self) -> None:
         for number, reranker in enumerate(self.rerankers):
-            if not isinstance(reranker, AtMostPer | Explore):
+            if not isinstance(reranker, Reranker):
                 raise self.refuse(f"no such re-ranker: {reranker!r}", f"there are {KNOWN}")
             if reranker in self.rerankers[:number]:
                 raise self.refuse(f"re-ranker {reranker.name} is declared twice", "once")
+            if isinstance(reranker, Discount) and number:
+                raise self.refuse(
+                    "discount() is not the first re-ranker", "first: the others reorder what it has lowered"
+                )
             if isinstance(reranker, Explore) and number < len(self.rerankers) - 1:
                 remedy = "last: what reorders after it would make the propensities false that it records"
                 raise self.refuse("explore() is not the last re-ranker", remedy)
 
     def _check_filters(self) -> None:
         for number, rule in enumerate(self.filters):
-            if rule not in RULES:
-                raise self.refuse(f"no such filter: {rule!r}", f"those of ranking/rules.py: {_names(RULES)}")
+            if rule not in DECLARABLE:
+                raise self.refuse(f"no such filter: {rule!r}", f"those of ranking/rules.py: {_names(DECLARABLE)}")
             if rule in self.filters[:number]:
                 raise self.refuse(f"filter {rule.name} is declared twice", "once")
         if missing := tuple(rule for rule in RULES if rule.always and rule not in self.filters):

@@ -7,7 +7,7 @@ A workflow is never changed once it has served, since impressions name it: a cha
 from typing import Final
 
 from streamrec.ranking.registry import Workflows
-from streamrec.ranking.rerankers import at_most_per, explore
+from streamrec.ranking.rerankers import at_most_per, discount, explore, vary
 from streamrec.ranking.workflow import BLEND, Budget, Fallback, Limits, Workflow, source
 
 # In the order of `candidates.SOURCES`, so that sums of weights are the same to the last bit.
@@ -36,12 +36,34 @@ WORKFLOWS: Final = Workflows(
         fallback=Fallback(no_model=BLEND, budget="popular"),
     ),
     Workflow(
+        name="jobs",
+        version=2,
+        description="The jobs that the member is likely to check next, less those that it was shown and did not check.",
+        sources=_EVERYWHERE,
+        model="job_check",
+        rerankers=(discount(0.8), explore()),
+        limits=Limits(candidates=500),
+        budget=_BUDGET,
+        fallback=Fallback(no_model=BLEND, budget="popular"),
+    ),
+    Workflow(
         name="diverse",
         version=1,
         description="As jobs, but at most three of one company among any ten in a row.",
         sources=_EVERYWHERE,
         model="job_check",
         rerankers=(at_most_per("company", 3, within=10), explore()),
+        limits=Limits(candidates=500),
+        budget=_BUDGET,
+        fallback=Fallback(no_model=BLEND, budget="popular"),
+    ),
+    Workflow(
+        name="diverse",
+        version=2,
+        description="As jobs, but varied in company, title and place.",
+        sources=_EVERYWHERE,
+        model="job_check",
+        rerankers=(discount(0.8), vary(0.5), at_most_per("company", 3, within=10), explore()),
         limits=Limits(candidates=500),
         budget=_BUDGET,
         fallback=Fallback(no_model=BLEND, budget="popular"),

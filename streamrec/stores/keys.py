@@ -86,6 +86,10 @@ class Keys(msgspec.Struct, frozen=True):
         """Packed `models.shown.Shown`: what the member was shown lately, and what is learned of it."""
         return f"{self.prefix}:{{{self.member_slot(member_id)}}}:shown:{member_id}"
 
+    def passed(self, member_id: str) -> str:
+        """Packed `models.passed.Passed`: jobs that the member was shown and did not check."""
+        return f"{self.prefix}:{{{self.member_slot(member_id)}}}:passed:{member_id}"
+
     def due(self, slot: str) -> str:
         """Hash of a member slot: bucket of offsets -> packed list of the impressions that are not closed yet."""
         return f"{self.prefix}:{{{slot}}}:due"

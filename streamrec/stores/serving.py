@@ -26,6 +26,8 @@ from streamrec.features.table import JobTable
 from streamrec.metrics import STORE_ERRORS, TABLE_JOBS, TABLE_LAG, UNREADABLE
 from streamrec.models import registered
 from streamrec.models.base import Scorer
+from streamrec.models.passed import Passed, UnreadablePassedError
+from streamrec.models.passed import unpack as unpack_passed
 from streamrec.models.snapshot import UnreadableSnapshotError, scorer_of
 from streamrec.models.snapshot import unpack as unpack_snapshot
 from streamrec.ranking.engine import recent_ids
@@ -65,6 +67,7 @@ class Inputs(msgspec.Struct, frozen=True):
     ranked: RankedList | None = None
     degraded: str | None = None
     network: Network = msgspec.field(default_factory=Network)
+    passed: Passed = msgspec.field(default_factory=Passed)
 
 
 class _Turns:
@@ -80,6 +83,11 @@ class _Turns:
     async def rest(self) -> None:
         await asyncio.sleep(0)
         self._until = time.monotonic() + _SLICE_S
+
+
+def _keys_of(keys: Keys) -> tuple[Callable[[str], str], ...]:
+    """What is read of a member at once."""
+    return keys.member, keys.ranked, keys.network, keys.passed
 
 
 class Serving:
@@ -119,7 +127,7 @@ class Serving:
     ) -> None:  # fmt: skip
         self.store, self.keys, self.settings, self.clock_ms = store, keys, settings, clock_ms
         self._on_move = on_move
-        self._member_keys = (keys.member, keys.ranked, keys.network)
+        self._member_keys = _keys_of(keys)
         self.table = JobTable()
         self.scorer: Scorer | None = None
         self.loaded = False
@@ -157,7 +165,7 @@ class Serving:
         self.loaded, self._stale = True, False
         if keys != self.keys:
             self.keys, self._model_version = keys, None
-            self._member_keys = (keys.member, keys.ranked, keys.network)
+            self._member_keys = _keys_of(keys)
             if self._on_move is not None:
                 self._on_move(keys)
             _log.info("answering from generation %s of the state now", keys.generation or "0")
@@ -203,8 +211,8 @@ class Serving:
         StoreUnavailableError
             The store did not answer.
         """
-        found, listed, tied = await self.store.get([key(member_id) for key in self._member_keys])
-        return self._inputs(self._state(MemberState, found), {}, listed, tied)
+        found, *rest = await self.store.get([key(member_id) for key in self._member_keys])
+        return self._inputs(self._state(MemberState, found), {}, *rest)
 
     async def inputs(self, member_id: str) -> Inputs:
         """What a ranking for `member_id` needs, in two round trips; one for a member without recent jobs.
@@ -228,22 +236,30 @@ class Serving:
         if not members:
             return {}
         values = await self.store.get([key(member) for member in members for key in self._member_keys])
-        states = [self._state(MemberState, value) for value in values[::3]]
+        width = len(self._member_keys)
+        states = [self._state(MemberState, value) for value in values[::width]]
         recent = [recent_ids(state) if state else [] for state in states]
         rows = await self.neighbours([job_id for job_ids in recent for job_id in job_ids])
         return {
-            member: self._inputs(state, {job_id: rows[job_id] for job_id in job_ids if job_id in rows}, listed, tied)
-            for member, state, listed, tied, job_ids in zip(
-                members, states, values[1::3], values[2::3], recent, strict=True
+            member: self._inputs(
+                state,
+                {job_id: rows[job_id] for job_id in job_ids if job_id in rows},
+                *values[place * width + 1 : (place + 1) * width],
             )
+            for place, (member, state, job_ids) in enumerate(zip(members, states, recent, strict=True))
         }
 
     def _inputs(
-        self, state: MemberState | None, neighbours: dict[str, Neighbours], listed: bytes | None, tied: bytes | None
+        self,
+        state: MemberState | None,
+        neighbours: dict[str, Neighbours],
+        listed: bytes | None,
+        tied: bytes | None,
+        passed: bytes | None,
     ) -> Inputs:
         return Inputs(
             state or MemberState(), neighbours, self._list(listed), None if state else UNREADABLE_STATE,
-            self._state(Network, tied) or Network(),
+            self._state(Network, tied) or Network(), self._passed(passed),
         )  # fmt: skip
 
     async def neighbours(self, job_ids: Iterable[str]) -> dict[str, Neighbours]:
@@ -352,6 +368,13 @@ class Serving:
         except UnreadableListError as error:
             self._unreadable("RankedList", error)
             return None
+
+    def _passed(self, value: bytes | None) -> Passed:
+        try:
+            return unpack_passed(value)
+        except UnreadablePassedError as error:
+            self._unreadable("Passed", error)
+            return Passed()
 
     def _unreadable(self, kind: str, why: object) -> None:
         UNREADABLE.labels(kind).inc()

@@ -13,6 +13,8 @@ from streamrec.agents.labels import Book, Labels
 from streamrec.agents.ownership import Hold
 from streamrec.events import Impression, ImpressionItem, JobView, TrainingExample
 from streamrec.kafka.producer import ProduceFailedError, Record
+from streamrec.models import passed as passed_over
+from streamrec.models.passed import Passed, Showings
 from streamrec.settings import Settings
 from streamrec.stores.base import Put
 from streamrec.stores.keys import Keys
@@ -77,7 +79,7 @@ class Slot:
         """Fold one event as the member agent does, up to its commit; whether it needs no sample."""
         book = await self.labels.begin(self.hold)
         wanted = self.labels.wanted(book, [event])
-        self.labels.load(book, wanted, await self.hold.slot.read([KEYS.shown(member) for member in wanted]))
+        self.labels.load(book, wanted, await self.hold.slot.read(self.labels.stored(wanted)))
         settled = True
         if isinstance(event, Impression):
             self.labels.show(book, ("impressions", "id-i", 0, offset), event)
@@ -200,6 +202,35 @@ def test_an_erased_member_leaves_nothing_and_its_impression_is_passed_over() -> 
         await slot.labels.close(slot.hold)
         assert slot.topic.take() == []
         assert await slot.store.get_fields(KEYS.due("m0")) == {}
+
+    asyncio.run(main())
+
+
+def test_what_is_not_checked_is_counted_as_its_list_closes_and_a_check_clears_it() -> None:
+    async def main() -> None:
+        slot, told = await a_slot(), list[list[str]]()
+
+        async def kept() -> Passed:
+            return passed_over.unpack((await slot.store.get([KEYS.passed("m")]))[0])
+
+        await slot.fold(0, IMPRESSION)
+        await slot.fold(7, view("a"))
+        assert await kept() == Passed()
+        slot.positions["impressions"] = 1
+        await slot.labels.close(slot.hold, told.append)
+        assert (await kept(), told) == (Passed(1, {job: Showings(1.0, NOW - 60_000) for job in "bc"}), [["m"]])
+        await slot.labels.close(slot.hold, told.append)
+        assert len(told) == 1  # nothing was due
+        await slot.restart()  # whoever takes the slot goes on from what is stored
+        await slot.fold(8, view("b", NOW - 10_000))
+        assert await kept() == Passed(2, {"c": Showings(1.0, NOW - 60_000)})
+        await slot.fold(9, view("c", NOW - 9_000))
+        assert await slot.store.get([KEYS.passed("m")]) == [None]
+        await slot.store.put([Put(KEYS.passed("m"), passed_over.pack(Passed(1, {"c": Showings(1.0, NOW)})))])
+        book = await slot.labels.begin(slot.hold)
+        slot.labels.erase(book, "m")
+        await slot.hold.slot.commit(slot.labels.writes(book))
+        assert await slot.store.get([KEYS.passed("m")]) == [None]
 
     asyncio.run(main())
 

@@ -45,7 +45,7 @@ async def kept(settings: Settings) -> RankedList:
     return unpack(value)
 
 
-@pytest.mark.parametrize(("name", "label"), [("jobs", "jobs@1"), ("popular", "popular@1"), ("diverse@1", "diverse@1")])
+@pytest.mark.parametrize(("name", "label"), [("jobs", "jobs@2"), ("popular", "popular@1"), ("diverse@1", "diverse@1")])
 def test_a_kept_list_names_the_default_workflow_that_made_it(name: str, label: str) -> None:
     labels: Any = {"workflow": label, "reason": "no_model"}
     before = REGISTRY.get_sample_value("streamrec_workflow_fallbacks_total", labels) or 0.0

@@ -13,6 +13,7 @@ from streamrec.events import (
     digest_of,
 )
 from streamrec.features.library import FEATURE_SET, JOB_TOTALS, feature_names
+from streamrec.models.passed import Passed, Showings
 from streamrec.settings import Settings
 from streamrec.stores.positions import Mark
 from streamrec.training.offline import Offline
@@ -108,6 +109,12 @@ def test_shown_lists_are_labelled_and_closed_in_the_order_of_their_log() -> None
         "positive": (1, 0), "closed": (0, 1),  # of three jobs two were seen, one of them was checked
     }  # fmt: skip
     assert [(due.offset, due.request_id) for due in builder.due[1]] == [(6, "r2")]
+    assert builder.passed == {"ann": Passed(1, {JOBS[1]: Showings(1.0, START + 10)})}
+    past.append(Past(later + 1, "job-views", view(3, "ann", JOBS[1], later + 1), 1, 1))
+    assert built(past).passed == {}
+    past[-1] = Past(later + 2, "member-profiles", Tombstone("ann"), 0, 1)
+    assert built(past).passed == {}
+    del past[-1:]
     marks = builder.marks({("impressions", 1): 7, ("job-views", 1): 1})
     assert marks["impressions#closed/1"].offset == 5, "the second one is closed by the live agents"
     again = built(past, marks)

@@ -8,6 +8,7 @@ from streamrec.building import checkpoint
 from streamrec.building.builder import Builder, Past
 from streamrec.building.checkpoint import Span, UnusableCheckpointError, Work
 from streamrec.events import Connection, Tombstone
+from streamrec.models.passed import Passed, Showings
 from streamrec.settings import Settings
 from streamrec.stores.positions import Mark
 from tests.building.test_builder import IDS, START, history, impression
@@ -32,6 +33,8 @@ def test_going_on_from_a_checkpoint_is_as_if_nothing_had_happened(tmp_path: Path
         *history(400)[230:],
     ]
     whole, first = Builder(Settings(), IDS, MARKS), Builder(Settings(), IDS, MARKS)
+    for builder in (whole, first):
+        builder.passed["m1"] = Passed(1, {"never": Showings(1.0, START)})
     for item in past:
         whole.take(item)
     for item in past[:300]:
@@ -51,6 +54,7 @@ def test_going_on_from_a_checkpoint_is_as_if_nothing_had_happened(tmp_path: Path
         whole.closed,
         whole.clock,
     )
+    assert second.passed == whole.passed != {}
     assert (second.networks, second.erased) == (whole.networks, whole.erased)
     assert second.networks["m1"].acts
     assert second.counts() == whole.counts()

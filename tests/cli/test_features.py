@@ -93,7 +93,7 @@ def test_a_feature_is_described(features: Run) -> None:
     for line in (
         "feature      save_rate@1", "description  saves per view, with a prior", "default      0.05", "owner        platform",
         "sources      job-saves: job_id, occurred_at, saved", "             job-views: job_id, occurred_at",
-        "workflows    jobs@1, diverse@1",
+        "workflows    jobs@1, jobs@2, diverse@1, diverse@2",
     ):  # fmt: skip
         assert line in answer.stdout.splitlines()
     said: Any = json.loads(features("describe", "save_rate@1", "--json").stdout)

@@ -29,7 +29,12 @@ def test_json_has_both_ways_and_the_edges(run: Run) -> None:
         "job-postings",
         "member-profiles",
     }
-    assert [each["name"] for each in found["downstream"] if each["kind"] == "workflow"] == ["diverse@1", "jobs@1"]
+    assert [each["name"] for each in found["downstream"] if each["kind"] == "workflow"] == [
+        "diverse@1",
+        "diverse@2",
+        "jobs@1",
+        "jobs@2",
+    ]
     assert {"source": "field:job-postings.salary_min", "reader": "feature:pay@1"} in found["edges"]
 
 

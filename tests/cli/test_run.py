@@ -42,7 +42,7 @@ def test_a_workflow_that_does_not_exist_is_named_with_exit_code_2(
         capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
     assert done.returncode == 2
-    assert done.stderr.startswith("streamrec: workflow: there is no workflow 'best'; there are jobs (jobs@1), ")
+    assert done.stderr.startswith("streamrec: workflow: there is no workflow 'best'; there are jobs (jobs@1, jobs@2), ")
     assert "Traceback" not in done.stdout + done.stderr
 
 

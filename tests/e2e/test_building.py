@@ -246,8 +246,9 @@ def test_what_is_built_is_what_a_worker_had_built_and_each_example_is_learned_on
     assert (differences(system, log), len(waiting(system, before))) == ([], 20)
     built = finished(system.start("rebuild", "--json"))
     after = system.keys
-    for kind in ("member", "shown"):
+    for kind in ("member", "shown", "passed"):
         assert content(system, after, kind) == content(system, before, kind), kind
+    assert len(content(system, after, "passed")) == 20
     assert waiting(system, after) == waiting(system, before)
     assert differences(system, log) == []
     assert built["learned"] == 0, "the workers had read everything"

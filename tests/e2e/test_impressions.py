@@ -117,7 +117,7 @@ def test_each_tracked_answer_makes_one_record_that_reproduces_it(fed: Any) -> No
         answer = answers[made.request_id]
         assert (made.member_id, made.workflow, made.feature_set) == (
             answer["member_id"],
-            "jobs@1",
+            "jobs@2",
             scorer.feature_set,
         )
         assert made.surface == ("home" if made.request_id.endswith("first") else None)
@@ -167,7 +167,7 @@ engine.matrix = matrix
 def test_the_workflow_that_answered_is_on_record_also_when_the_time_was_spent(fed: Any) -> None:
     before = len(recorded(fed, 0))
     answers = {name: ask(fed, "m2", f"by-{name}", workflow=name) for name in ("jobs", "diverse", "popular")}
-    assert [answer["workflow"] for answer in answers.values()] == ["jobs@1", "diverse@1", "popular@1"]
+    assert [answer["workflow"] for answer in answers.values()] == ["jobs@2", "diverse@2", "popular@1"]
     assert [answer["degraded"] for answer in answers.values()] == [None] * 3
     port = free_port()
     lookup = fed.start("lookup", "--port", str(port), spoil=SLOW_FEATURES)  # slower than its 250 ms allow
@@ -188,11 +188,11 @@ def test_the_workflow_that_answered_is_on_record_also_when_the_time_was_spent(fe
     lookup.stop()
     assert (late["workflow"], late["degraded"], late["model"]) == ("popular@1", "budget", None)
     assert [item["job_id"] for item in late["items"]]
-    assert counted.total("streamrec_workflow_fallbacks_total", workflow="diverse@1", reason="budget") == 1
+    assert counted.total("streamrec_workflow_fallbacks_total", workflow="diverse@2", reason="budget") == 1
     assert counted.total("streamrec_lookup_workflow_answers_total", workflow="popular@1") == 1
     made = {each.request_id: each.workflow for each in recorded(fed, before + 4)}
     assert [made[f"by-{name}"] for name in ("jobs", "diverse", "popular", "late")] == [
-        "jobs@1", "diverse@1", "popular@1", "popular@1",
+        "jobs@2", "diverse@2", "popular@1", "popular@1",
     ]  # fmt: skip
 
 

@@ -24,6 +24,7 @@ from streamrec.events import (
 )
 from streamrec.features.library import FEATURE_SET, feature_names
 from streamrec.kafka.reader import read
+from streamrec.models import passed
 from streamrec.models import snapshot as snapshots
 from streamrec.models.job_check import JobCheck
 
@@ -118,6 +119,15 @@ def pending(system: Any) -> int:
     return sum(len(DueQueue({name.decode(): value for name, value in each.items()})) for each in fields)
 
 
+def passed_over(system: Any, traffic: Traffic) -> dict[Row, float]:
+    """What the members passed over, each of whom was shown one list."""
+    found: dict[Row, float] = {}
+    for request in {request for request, _ in traffic.expected if request is not None}:
+        kept = passed.unpack(system.client.get(system.keys.passed(f"m{request[1:]}")))
+        found |= {(request, job): showings.times for job, showings in kept.jobs.items()}
+    return found
+
+
 def wait_until_closed(system: Any) -> None:
     system.settle(trainer=False)
     system.wait(lambda: not pending(system), "all impressions to be closed", 40)
@@ -146,6 +156,7 @@ def test_each_row_is_learned_once_as_a_check_or_as_none(make_system: Callable[..
     wait_until_closed(system)
     made = examples(system)
     assert net(made) == traffic.expected
+    assert passed_over(system, traffic) == {row: 1.0 for row, (label, *_) in traffic.expected.items() if not label}
     assert {example.hit for example in made if example.kind == "closed"} <= {0, 1}
     assert len([example for example in made if example.kind == "closed"]) == 50
     system.settle()
@@ -175,6 +186,8 @@ def test_what_was_not_seen_is_no_negative(make_system: Callable[..., Any]) -> No
     wait_until_closed(system)
     [closed] = examples(system)
     assert closed.positions == (0, 3)
+    kept = passed.unpack(system.client.get(system.keys.passed(impression.member_id)))
+    assert set(kept.jobs) == {impression.items[place].job_id for place in (0, 3)}
     assert closed.rows_shown == SHOWN
 
 
@@ -196,6 +209,8 @@ def test_a_late_check_takes_its_negative_back(make_system: Callable[..., Any]) -
     assert (closed.kind, len(closed.job_ids)) == ("closed", SHOWN)
     assert (correction.kind, correction.job_ids, correction.labels) == ("correction", (job, job), (1.0, 0.0))
     assert correction.weights == (1.0, -1.0)
+    left = passed.unpack(system.client.get(system.keys.passed(impression.member_id))).jobs
+    assert set(left) == {item.job_id for item in impression.items} - {job}
 
 
 FAULTS = [
@@ -225,6 +240,7 @@ def test_a_worker_killed_anywhere_neither_loses_nor_repeats_a_label(
     wait_until_closed(system)
     made = examples(system)
     assert net(made) == traffic.expected
+    assert passed_over(system, traffic) == {row: 1.0 for row, (label, *_) in traffic.expected.items() if not label}
     assert by_source_in_order(made)
 
 
@@ -260,9 +276,9 @@ async def late(self, batch):  # fetched, but not folded before the impressions o
             pass
         await put(self, batch)
     self._app.add_future(in_a_while())
-async def noting(self, hold):
+async def noting(self, hold, *told):
     before = len(self._books[hold.name].due) if hold.name in self._books else 0
-    more = await close(self, hold)
+    more = await close(self, hold, *told)
     if len(self._books[hold.name].due) < before:
         closed.setdefault(hold.name, asyncio.Event()).set()
     return more

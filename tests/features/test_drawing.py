@@ -34,7 +34,7 @@ def test_a_tree_of_a_feature_names_state_and_fields_by_topic() -> None:
 def test_a_tree_of_a_topic_ends_at_the_workflows() -> None:
     lines = tree(lineage(), lineage().find("member-profiles.salary_floor")).splitlines()
     assert lines[:4] == ["field member-profiles.salary_floor", "comes from", "└─ topic member-profiles", "goes into"]
-    assert [line.split()[-2:] for line in lines[-1:]] == [["workflow", "jobs@1"]]
+    assert [line.split()[-2:] for line in lines[-1:]] == [["workflow", "jobs@2"]]
 
 
 @pytest.mark.parametrize("node", lineage().nodes, ids=str)

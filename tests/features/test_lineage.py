@@ -58,7 +58,8 @@ def test_every_node_is_found_by_its_kind_and_name(name: str, node: Node) -> None
 
 def test_from_a_field_to_the_workflow() -> None:
     assert names(lineage(), "job-postings.salary_min", "downstream") == {
-        "feature": ["pay@1"], "model": [lineage().find("job_check").name], "workflow": ["diverse@1", "jobs@1"],
+        "feature": ["pay@1"], "model": [lineage().find("job_check").name],
+        "workflow": ["diverse@1", "diverse@2", "jobs@1", "jobs@2"],
     }  # fmt: skip
     assert names(lineage(), "job-postings.salary_min", "upstream") == {"topic": ["job-postings"]}
 
@@ -115,6 +116,13 @@ def test_a_field_that_nobody_reads_is_known() -> None:
 def test_what_nothing_is_called(name: str, said: str) -> None:
     with pytest.raises(UnknownNodeError, match=said):
         lineage().find(name)
+
+
+def test_a_workflow_without_its_version_is_the_newest() -> None:
+    feature = Feature("fame", count(views, by=job, window=decay("1d")), "views", "events")
+    plan = Plan([feature], [FeatureSet("m", ("fame",))])
+    graph = Lineage(Catalogue(plan, {"a@9": "m", "a@10": "m", "a@2": "m"}))
+    assert (graph.find("a").name, graph.find("a@2").name, graph.find("workflow:a").name) == ("a@10", "a@2", "a@10")
 
 
 def test_a_name_that_several_have_is_told_apart() -> None:

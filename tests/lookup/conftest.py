@@ -18,6 +18,7 @@ from streamrec.local.servers import Server
 from streamrec.lookup.app import create_app
 from streamrec.lookup.publishing import Publisher
 from streamrec.lookup.service import Service
+from streamrec.models import passed
 from streamrec.models.base import Scorer
 from streamrec.settings import Settings
 from streamrec.stores.base import Append, Put, Store
@@ -76,6 +77,13 @@ class Town:
                 sign=effect.sign, first=effect.first, neighbours=effect.neighbours,
             )  # fmt: skip
             await self._entry(entry)
+
+    async def pass_over(self, member_id: str, *job_ids: str, times: int = 1) -> None:
+        key = self.keys.passed(member_id)
+        kept = passed.unpack((await self.store.get([key]))[0])
+        for _ in range(times):
+            passed.pass_over(kept, job_ids, NOW)
+        await self.store.put([Put(key, passed.pack(kept))])
 
     async def _entry(self, entry: ActivityEntry) -> None:
         await self._job(entry.job_id, lambda state: fold_entry(state, entry))

@@ -50,6 +50,9 @@ def test_every_operation_is_there_with_its_parameters_and_limits(described: dict
         "surface",
         "region",
         "remote",
+        "salary_min",
+        "currency",
+        "not_company",
         "workflow",
         "track",
         "after",
@@ -58,6 +61,8 @@ def test_every_operation_is_there_with_its_parameters_and_limits(described: dict
     assert parameters["limit"]["schema"] == {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}
     assert parameters["remote"]["schema"] == {"type": "boolean"}
     assert parameters["region"]["schema"] == {"type": "string", "minLength": 1, "maxLength": 200}
+    assert parameters["salary_min"]["schema"] == {"type": "number", "minimum": 0, "maximum": 1e12}
+    assert parameters["not_company"]["schema"]["type"] == "array"
     assert parameters["track"]["schema"] == {"type": "boolean", "default": True}
     assert parameters["at"]["schema"] == {"type": "integer", "minimum": 0, "maximum": 253_402_300_799_999}
     assert "time_travel" in parameters["at"]["description"]

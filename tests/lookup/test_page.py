@@ -11,6 +11,7 @@ from streamrec.lookup.page import Page
 from streamrec.ranking import rerank
 from streamrec.ranking.filters import Gate
 from streamrec.ranking.ranked import RankedList
+from streamrec.ranking.rules import DECLARABLE, RULES, Rule
 
 NOW = 1_000_000
 JOBS = [f"j{number}" for number in range(40)]
@@ -25,6 +26,8 @@ def table_of(seed: int) -> JobTable:
             company=chance.choice(["A", "B", "C"]),
             closed=chance.random() < 0.2,
             expires_at=chance.choice([None, NOW - 1, NOW, NOW + 1]),
+            salary_max=chance.choice([10.0, 20.0]),
+            currency=chance.choice(["EUR", "USD"]),
         )
         table.upsert(job_id, JobState(posting=None if chance.random() < 0.2 else posting))
         if chance.random() < 0.1:
@@ -42,6 +45,8 @@ states = st.builds(
         member_id=st.just("m"),
         updated_at=st.just(1),
         blocked_companies=st.sampled_from([(), ("a",), ("B", "nobody")]),
+        salary_floor=st.sampled_from([15.0, 25.0, None]),
+        currency=st.sampled_from(["eur", "usd", None]),
     ),
     recent=st.lists(st.builds(Recent, st.sampled_from(JOBS), st.integers(1, NOW), st.just(0)), max_size=4),
     viewed=touched,
@@ -52,10 +57,10 @@ states = st.builds(
 )
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=200)
 @given(
     states, st.integers(0, 5), st.none() | st.integers(1, NOW), st.booleans(), st.integers(1, 50),
-    st.sets(st.sampled_from(JOBS)), st.permutations([*JOBS, "unknown"]),
+    st.sets(st.sampled_from(JOBS)), st.permutations([*JOBS, "unknown"]), st.sampled_from([DECLARABLE, RULES]),
 )  # fmt: skip
 def test_a_page_is_what_checking_each_job_by_the_ranking_s_own_gate_gives(
     state: MemberState,
@@ -65,9 +70,10 @@ def test_a_page_is_what_checking_each_job_by_the_ranking_s_own_gate_gives(
     size: int,
     shown: set[str],
     order: list[str],
+    rules: tuple[Rule, ...],
 ) -> None:
     table = table_of(seed)
-    gate = Gate(state, table, NOW, viewed_again_after_ms=again, without_posting=without)
+    gate = Gate(state, table, NOW, viewed_again_after_ms=again, without_posting=without, rules=rules)
     expected = [
         job_id
         for job_id in order
@@ -77,7 +83,7 @@ def test_a_page_is_what_checking_each_job_by_the_ranking_s_own_gate_gives(
     ranked = RankedList(job_ids=order, scores=[0.0] * n, p_check=[None] * n, sources=[0] * n)
     page = Page(
         table, state, NOW, viewed_again_after_ms=again, without_posting=without,
-        shown={job_hash(job_id) for job_id in shown}, size=size, depth=100,
+        shown={job_hash(job_id) for job_id in shown}, size=size, depth=100, rules=rules,
     )  # fmt: skip
     picked = page.pick(ranked)
     assert [order[position] for position in picked.positions] == expected[:size]

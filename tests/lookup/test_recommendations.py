@@ -87,6 +87,8 @@ async def test_a_cursor_of_another_member_or_with_other_filters_is_refused(clien
         ("/v1/members/ben/recommendations", {}),
         (ANNA, {"region": "Saxony"}),
         (ANNA, {"remote": "true"}),
+        (ANNA, {"salary_min": "1"}),
+        (ANNA, {"not_company": "Clinic 1"}),
     ):
         response = await client.get(path, params={"cursor": cursor, **query})
         assert response.status_code == 400
@@ -100,6 +102,34 @@ async def test_filters_by_region_and_remote(client: httpx.AsyncClient) -> None:
     remote = await get(client, region="Saxony", remote="true", limit=100)
     assert set(ids(remote)) == {f"d{number}" for number in range(0, 30, 3)}
     assert ids(await get(client, region="Atlantis")) == []
+
+
+async def test_filters_by_pay_in_a_currency(client: httpx.AsyncClient, town: Town, service: Service) -> None:
+    for job_id, low, high, currency in (
+        ("p1", 40_000, 59_000, "EUR"), ("p2", 40_000, 60_000, "EUR"), ("p3", 70_000, None, "USD"), ("p4", None, None, "EUR"),
+    ):  # fmt: skip
+        await town.post(job_id, salary_min=low, salary_max=high, currency=currency)
+    await service.serving.load()
+    assert set(ids(await get(client, salary_min="6e4"))) == {"p2", "p3"}
+    assert set(ids(await get(client, salary_min=60_000, currency="eur"))) == {"p2"}
+    assert set(ids(await get(client, currency="EUR"))) == {"p1", "p2", "p4"}
+    assert ids(await get(client, currency="CHF")) == []
+    for path in (ANNA, "/v1/members/nobody/recommendations"):
+        first = await get(client, path, salary_min=1, limit=2)
+        second = await get(client, path, salary_min=1, limit=2, cursor=first["next_cursor"])
+        assert {*ids(first), *ids(second)} == {"p1", "p2", "p3"}
+
+
+async def test_companies_are_left_out_by_name_as_often_as_the_parameter_is_given(
+    client: httpx.AsyncClient, town: Town, service: Service
+) -> None:
+    await town.post("odd", company="Haulage, Inc.")
+    await town.post("nobodys")
+    await service.serving.load()
+    left = await get(client, not_company=["clinic 1", "Haulage, Inc.", "nobody"], limit=100)
+    everything = set(ids(await get(client, limit=100)))
+    assert everything - set(ids(left)) == {"n11", "n16", "n21", "n26", "n6", "odd"}
+    assert "nobodys" in ids(left)
 
 
 async def test_an_unknown_member_gets_what_is_popular_or_new_of_the_region(client: httpx.AsyncClient) -> None:
@@ -247,7 +277,10 @@ async def test_viewed_jobs_come_back_after_the_time_that_the_setting_names(
     [
         ("limit=0", "limit"), ("limit=101", "limit"), ("limit=x", "limit"), ("limit=1&limit=2", "limit"), ("lmit=3", "lmit"),
         ("remote=maybe", "remote"), ("region=", "region"), ("track=2", "track"), ("surface=" + "x" * 101, "surface"),
-        ("region=" + "x" * 201, "region"), ("after=" + "x" * 513, "after"),
+        ("region=" + "x" * 201, "region"), ("after=" + "x" * 513, "after"), ("salary_min=much", "salary_min"),
+        ("salary_min=-1", "salary_min"), ("salary_min=nan", "salary_min"), ("salary_min=1&salary_min=2", "salary_min"),
+        ("currency=dollars", "currency"), ("currency=", "currency"), ("not_company=", "not_company"),
+        ("not_company=a&not_company=", "not_company"), ("&".join(["not_company=a"] * 21), "not_company"),
     ],
 )  # fmt: skip
 async def test_a_parameter_that_does_not_fit_is_named(client: httpx.AsyncClient, query: str, name: str) -> None:
@@ -283,7 +316,7 @@ async def test_a_tracked_answer_is_recorded_with_the_features_that_made_its_scor
     assert [answer["freshness"]["ranked"] for answer in answers] == ["now", "cached", "cached"]
     for answer, made, first in zip(answers, queued(service), (0, 0, 7), strict=True):
         assert (made.request_id, made.member_id, made.served_at) == (answer["request_id"], "anna", NOW)
-        assert (made.workflow, made.model_name, made.model_version) == ("jobs@1", "job_check", 3)
+        assert (made.workflow, made.model_name, made.model_version) == ("jobs@2", "job_check", 3)
         assert made.surface == (None if first else "home")
         assert [item.position for item in made.items] == list(range(first, first + 7))
         values = np.array([np.frombuffer(item.features, "<f4") for item in made.items])

@@ -37,8 +37,16 @@ class World:
         self.table.upsert(job_id, state)
 
 
+PAYS: Final = (None, 40_000.0, 60_000.0, 80_000.0)
+CURRENCIES: Final = (None, "EUR", "usd")
+
+
 def posting_of(draw: random.Random, job_id: str) -> JobPosting:
+    pay = random.Random(job_id)  # of its own, so that nothing else is drawn otherwise for it
     return JobPosting(
+        salary_min=pay.choice(PAYS),
+        salary_max=pay.choice(PAYS),
+        currency=pay.choice(CURRENCIES),
         job_id=job_id,
         title=" ".join(draw.sample(WORDS, 3)),
         company=f"c{draw.randrange(9)}",
@@ -79,7 +87,7 @@ def world() -> Callable[..., World]:
                 None,
                 MemberProfile(
                     member_id="m", region="MD", city="town1", desired_titles=("Night Nurse",), updated_at=1,
-                    blocked_companies=("C1", "nobody"),
+                    blocked_companies=("C1", "nobody"), salary_floor=60_000.0, currency="USD",
                 ),
             )
         )  # fmt: skip

@@ -16,4 +16,4 @@ def test_everything_that_is_declared_is_told(workflow: Workflow) -> None:
     assert [each["name"] for each in told["filters"]] == [rule.name for rule in workflow.filters]
     for part in ("limits", "budget", "fallback"):
         assert told[part] == msgspec.to_builtins(getattr(workflow, part))
-    assert told["default"] is (workflow.name == "jobs")
+    assert told["default"] is (workflow is WORKFLOWS.find("jobs"))

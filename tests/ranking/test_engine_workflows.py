@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from streamrec.features.library import FEATURE_SET
 from streamrec.features.matrix import matrix
 from streamrec.features.view import MemberView
+from streamrec.models.passed import HALF_LIFE_MS, Passed, pass_over
 from streamrec.ranking.candidates import explain
 from streamrec.ranking.diversity import spread
 from streamrec.ranking.engine import BUDGET, NO_MODEL, rank, score_jobs
@@ -20,13 +21,14 @@ from streamrec.ranking.filters import Gate, barred
 from streamrec.ranking.gather import gather
 from streamrec.ranking.ranked import RankedList
 from streamrec.ranking.registry import Workflows
-from streamrec.ranking.rerankers import at_most_per
+from streamrec.ranking.rerankers import at_most_per, discount, vary
 from streamrec.ranking.rules import NOT_BLOCKED, NOT_SEEN, RULES
+from streamrec.ranking.variety import likeness
 from streamrec.ranking.workflow import BLEND, Budget, Fallback, Limits, Workflow, source
 from streamrec.ranking.workflows import WORKFLOWS
 
 Make = Callable[..., Any]  # a world, see conftest.py
-JOBS, DIVERSE, POPULAR = (WORKFLOWS.find(name) for name in ("jobs", "diverse", "popular"))
+JOBS, SPREAD, DIVERSE, POPULAR = (WORKFLOWS.find(name) for name in ("jobs", "diverse@1", "diverse", "popular"))
 
 
 def ranked_in(world: Any, workflow: Workflow, size: int = 200, *, scorer: Any = "its own", **more: Any) -> RankedList:
@@ -56,7 +58,8 @@ def what_is_in(listed: RankedList) -> dict[str, Any]:
 
 def test_a_list_says_which_workflow_made_it(world: Make) -> None:
     here = world()
-    assert [ranked_in(here, workflow).workflow for workflow in WORKFLOWS] == ["jobs@1", "diverse@1", "popular@1"]
+    labels = ["jobs@1", "jobs@2", "diverse@1", "diverse@2", "popular@1"]
+    assert [ranked_in(here, workflow).workflow for workflow in WORKFLOWS] == labels
     assert ranked_in(here, POPULAR).degraded is None  # it has no model by its own choice
     assert ranked_in(here, POPULAR).p_check == [None] * len(ranked_in(here, POPULAR).job_ids)
 
@@ -147,12 +150,12 @@ def in_order(world: Any, size: int, scorer: Any) -> Any:
 
 @given(st.integers(0, 2**32), st.integers(1, 250), st.booleans())
 @settings(max_examples=30)
-def test_a_diverse_list_is_the_whole_ranking_spread(world: Make, seed: int, size: int, with_model: bool) -> None:
+def test_a_spread_list_is_the_whole_ranking_spread(world: Make, seed: int, size: int, with_model: bool) -> None:
     here = world(seed, jobs=300)
     scorer = here.scorer if with_model else None
     rows = in_order(here, size, scorer)
     expected = rows[spread(here.table.company[rows].tolist(), 3, 10, size)]
-    listed = ranked_in(here, DIVERSE, size, scorer=scorer)
+    listed = ranked_in(here, SPREAD, size, scorer=scorer)
     assert listed.job_ids == [here.table.ids[row] for row in expected]
     values = dict(zip(listed.job_ids, listed.scores, strict=True))
     plain = ranked_in(here, JOBS, size, scorer=scorer)
@@ -178,9 +181,77 @@ def test_rerankers_work_in_their_order(world: Make) -> None:
     assert differ
 
 
+@given(st.integers(0, 2**32), st.booleans(), st.sampled_from([0.3, 0.8]))
+@settings(max_examples=30)
+def test_what_was_passed_over_sinks_by_its_odds_and_nothing_else_changes(
+    world: Make, seed: int, with_model: bool, per_showing: float
+) -> None:
+    here = world(seed, jobs=200)
+    scorer = here.scorer if with_model else None
+    plain = ranked_in(here, changed(rerankers=()), 150, scorer=scorer)
+    over, again = plain.job_ids[:1], plain.job_ids[1:5]
+    passed = Passed()
+    for job_ids in (over, again, again, [*again, "unknown", "j5"]):
+        pass_over(passed, job_ids, here.now - HALF_LIFE_MS)  # half of it is forgotten
+    discounted = ranked_in(here, changed(rerankers=(discount(per_showing),)), 150, scorer=scorer, passed=passed)
+    assert what_is_in(ranked_in(here, changed(rerankers=()), 150, scorer=scorer, passed=passed)) == what_is_in(
+        msgspec.structs.replace(plain, passed_version=4)
+    )
+    assert (discounted.passed_version, sorted(discounted.job_ids)) == (4, sorted(plain.job_ids))
+    before = {job_id: index for index, job_id in enumerate(plain.job_ids)}
+    for job_id, score, p_check in zip(discounted.job_ids, discounted.scores, discounted.p_check, strict=True):
+        index = before[job_id]
+        factor = per_showing ** ((job_id in over) * 0.5 + (job_id in again) * 1.5 + (job_id == "j5") * 0.5)
+        old = plain.scores[index]
+        expected = old * factor / (1 - old + old * factor) if with_model else old * factor
+        assert score == pytest.approx(expected, abs=1e-10)
+        assert p_check == plain.p_check[index]
+    assert discounted.scores == sorted(discounted.scores, reverse=True)
+    width = plain.width
+    assert discounted.features == b"".join(
+        plain.features[before[job] * width : (before[job] + 1) * width] for job in discounted.job_ids
+    )
+
+
+def test_what_is_discounted_is_varied_by_its_lower_score(world: Make) -> None:
+    here, passed = world(3, jobs=200), Passed()
+    plain = ranked_in(here, changed(rerankers=(vary(0.2),)), 50, scorer=None)
+    for _ in range(20):
+        pass_over(passed, plain.job_ids[:1], here.now)
+    both = changed(rerankers=(discount(0.5), vary(0.2)))
+    assert ranked_in(here, both, 50, scorer=None).job_ids == plain.job_ids
+    assert ranked_in(here, both, 50, scorer=None, passed=passed).job_ids[0] != plain.job_ids[0]
+
+
+def mean_likeness(world: Any, listed: RankedList) -> float:
+    found = likeness(world.table, world.table.rows(listed.job_ids[:10]))
+    return float(found[np.triu_indices(len(found), 1)].mean())
+
+
+@pytest.mark.parametrize("with_model", [True, False])
+def test_a_varied_list_has_other_neighbours_and_the_same_scores(world: Make, with_model: bool) -> None:
+    plain_likeness, varied_likeness = [], []
+    for seed in range(8):
+        here = world(seed, jobs=300)
+        scorer = here.scorer if with_model else None
+        plain, varied, unchanged = (
+            ranked_in(here, workflow, 100, scorer=scorer)
+            for workflow in (JOBS, DIVERSE, changed(rerankers=(vary(0.0),)))
+        )
+        assert what_is_in(unchanged) == what_is_in(plain)
+        assert varied.job_ids[0] == plain.job_ids[0]
+        assert len(varied.job_ids) == len(set(varied.job_ids)) == len(plain.job_ids)
+        values = dict(zip(plain.job_ids, plain.scores, strict=True))
+        for job_id, score in zip(varied.job_ids, varied.scores, strict=True):
+            assert values.get(job_id, score) == pytest.approx(score, abs=1e-12)
+        plain_likeness.append(mean_likeness(here, plain))
+        varied_likeness.append(mean_likeness(here, varied))
+    assert np.mean(varied_likeness) < 0.97 * np.mean(plain_likeness)
+
+
 # Fallbacks and budgets
 
-HASTY = changed(name="hasty", budget=Budget(whole_ms=10, features_ms=4))
+HASTY = changed(name="hasty", version=1, budget=Budget(whole_ms=10, features_ms=4))
 AMONG = Workflows(JOBS, POPULAR, HASTY)
 
 
@@ -195,7 +266,7 @@ def test_without_the_model_that_it_wants_the_fallback_answers(world: Make) -> No
         assert (listed.workflow, listed.degraded) == ("popular@1", NO_MODEL)
         assert what_is_in(listed) == what_is_in(ranked_in(here, POPULAR, 50))
         blended = ranked_in(here, JOBS, 50, scorer=scorer)
-        assert (blended.workflow, blended.degraded) == ("jobs@1", NO_MODEL)
+        assert (blended.workflow, blended.degraded) == (JOBS.label, NO_MODEL)
     assert ranked_in(here, lean, 50, among=among).degraded is None
 
 

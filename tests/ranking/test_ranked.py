@@ -27,16 +27,18 @@ LISTED = RankedList(
     cut=False,
     network_version=4,
     workflow="jobs@1",
+    passed_version=9,
 )
 BEFORE_FEATURES = msgspec.structs.replace(
-    LISTED, feature_set="", features=b"", cut=True, network_version=0, workflow=""
+    LISTED, feature_set="", features=b"", cut=True, network_version=0, workflow="", passed_version=0
 )  # version 1
-BEFORE_NETWORKS = msgspec.structs.replace(LISTED, network_version=0, workflow="")  # version 2
-BEFORE_WORKFLOWS = msgspec.structs.replace(LISTED, workflow="")  # version 3
+BEFORE_NETWORKS = msgspec.structs.replace(LISTED, network_version=0, workflow="", passed_version=0)  # version 2
+BEFORE_WORKFLOWS = msgspec.structs.replace(LISTED, workflow="", passed_version=0)  # version 3
+BEFORE_PASSED = msgspec.structs.replace(LISTED, passed_version=0)  # version 4
 
 
 def test_a_list_has_the_golden_bytes_of_its_version() -> None:
-    assert pack(LISTED) == (GOLDEN / "v4.bin").read_bytes()
+    assert pack(LISTED) == (GOLDEN / "v5.bin").read_bytes()
 
 
 def test_the_golden_bytes_of_every_version_are_readable() -> None:
@@ -44,6 +46,7 @@ def test_the_golden_bytes_of_every_version_are_readable() -> None:
         BEFORE_FEATURES,
         BEFORE_NETWORKS,
         BEFORE_WORKFLOWS,
+        BEFORE_PASSED,
         LISTED,
     ]
 
@@ -55,9 +58,10 @@ def test_a_list_of_the_next_version_with_one_more_field_is_readable() -> None:
 
 def test_a_list_of_the_version_before_has_defaults_for_what_it_lacks() -> None:
     fields = list(msgspec.structs.astuple(LISTED))
-    assert unpack(FORMAT + msgspec.msgpack.encode(fields[:-1])) == BEFORE_WORKFLOWS
-    assert unpack(FORMAT + msgspec.msgpack.encode(fields[:-2])) == BEFORE_NETWORKS
-    assert unpack(FORMAT + msgspec.msgpack.encode(fields[:-5])) == BEFORE_FEATURES
+    assert unpack(FORMAT + msgspec.msgpack.encode(fields[:-1])) == BEFORE_PASSED
+    assert unpack(FORMAT + msgspec.msgpack.encode(fields[:-2])) == BEFORE_WORKFLOWS
+    assert unpack(FORMAT + msgspec.msgpack.encode(fields[:-3])) == BEFORE_NETWORKS
+    assert unpack(FORMAT + msgspec.msgpack.encode(fields[:-6])) == BEFORE_FEATURES
 
 
 @pytest.mark.parametrize(

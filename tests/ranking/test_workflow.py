@@ -11,7 +11,7 @@ import pytest
 
 from streamrec.ranking.candidates import SOURCES, Ask, Source
 from streamrec.ranking.declaration import WorkflowError
-from streamrec.ranking.rerankers import at_most_per, explore
+from streamrec.ranking.rerankers import at_most_per, discount, explore, vary
 from streamrec.ranking.rules import NOT_BLOCKED, NOT_SEEN, OPEN, RULES, Rule
 from streamrec.ranking.workflow import BLEND, Budget, Fallback, Limits, Workflow, source
 
@@ -43,7 +43,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "source twice": ({"sources": (source("title"), source("title", size=3))}, "source 'title' is declared twice; once"),
     "features": ({"feature_set": "job_check/0"}, "nobody computes the feature set 'job_check/0'; this version has 'job_ch"),
     "model": ({"model": "other"}, "no model is named 'other'; one of job_check, or None"),
-    "re-ranker": ({"rerankers": ("explore",)}, "no such re-ranker: 'explore'; there are at_most_per(COLUMN, MOST,"),
+    "re-ranker": ({"rerankers": ("explore",)}, "no such re-ranker: 'explore'; there are discount(PER_SHOWING), vary("),
     "re-ranker twice": ({"rerankers": (explore(), explore())}, "explore() is not the last re-ranker"),
     "the same twice": (
         {"rerankers": (at_most_per("city", 1, within=2), at_most_per("city", 1, within=2))},
@@ -51,6 +51,9 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "exploring first": (
         {"rerankers": (explore(), at_most_per("company", 3, within=10))}, "explore() is not the last re-ranker; last: what",
+    ),
+    "discounting late": (
+        {"rerankers": (vary(0.3), discount(0.8))}, "discount() is not the first re-ranker; first: the others reorder what it",
     ),
     "filter": ({"filters": (*RULES, Rule("cheap", "costs little"))}, "no such filter: Rule(name='cheap'"),
     "filter twice": ({"filters": (*RULES, OPEN)}, "filter open is declared twice; once"),
@@ -124,10 +127,16 @@ def test_the_error_names_the_line_that_declares() -> None:
     def of_a_share() -> object:
         return explore(1.5)  # too much
 
+    def of_a_discount() -> object:
+        return discount(2.0)  # no discount
+
+    def of_variety() -> object:
+        return vary(-0.5)  # too little
+
     file = Path(__file__).as_posix().split("tests/ranking/")[-1]
     for make, mark in (
         (whole, "# here the workflow begins"), (of_a_source, "# misspelt"), (of_a_reranker, "# no such column"),
-        (of_a_share, "# too much"),
+        (of_a_share, "# too much"), (of_variety, "# too little"), (of_a_discount, "# no discount"),
     ):  # fmt: skip
         place = refused(make)
         assert place.endswith(f"{file}:{line_of(mark)}"), inspect.getsource(make)
@@ -149,6 +158,12 @@ def test_the_error_names_the_line_that_declares() -> None:
         ),
         (lambda: at_most_per("company", 3, within=3), "most is 3, within is 3; whole numbers"),
         (lambda: at_most_per("company", True, within=3), "most is True, within is 3; whole numbers"),
+        (lambda: discount(1.0), "discount: the factor is 1.0; above 0 and below 1; leave discount() out for none"),
+        (lambda: discount(0), "discount: the factor is 0; above 0"),
+        (lambda: discount(float("nan")), "discount: the factor is nan; above 0"),
+        (lambda: vary(1.1), "vary: the share is 1.1; from 0 (the order by score) to 1 (variety alone)"),
+        (lambda: vary(float("nan")), "vary: the share is nan; from 0"),
+        (lambda: vary(True), "vary: the share is True; from 0"),
         (lambda: explore(0.0), "explore: the share is 0.0; above 0 and at most 1"),
     ],
 )

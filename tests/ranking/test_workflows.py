@@ -28,13 +28,15 @@ def test_the_default_asks_the_sources_with_their_own_sizes_and_weights_in_their_
     assert jobs.fallback == Fallback(no_model=BLEND, budget="popular")
 
 
-def test_diverse_differs_from_the_default_in_its_reranker_alone() -> None:
+def test_diverse_differs_from_the_default_in_its_rerankers_alone() -> None:
     jobs, diverse = WORKFLOWS.find("jobs"), WORKFLOWS.find("diverse")
+    assert (diverse.rerankers[:1], diverse.rerankers[-1:]) == (jobs.rerankers[:1], jobs.rerankers[1:])
     same = msgspec.structs.replace(
         diverse,
         name="jobs",
+        version=jobs.version,
         description=jobs.description,
-        rerankers=diverse.rerankers[1:],
+        rerankers=jobs.rerankers,
         declared_at=jobs.declared_at,
     )
     assert {name: getattr(same, name) for name in same.__struct_fields__ if name != "declared_at"} == {

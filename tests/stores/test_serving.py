@@ -19,8 +19,9 @@ from streamrec.features.library import FEATURE_SET, feature_names
 from streamrec.features.state import JobState, MemberState, Neighbours, Recent, pack
 from streamrec.local.ports import free_port
 from streamrec.local.servers import Server, start_redis
-from streamrec.models import registered, snapshot
+from streamrec.models import passed, registered, snapshot
 from streamrec.models.job_check import JobCheck
+from streamrec.models.passed import Passed, Showings
 from streamrec.ranking import ranked
 from streamrec.ranking.ranked import RankedList
 from streamrec.settings import Settings
@@ -394,6 +395,7 @@ async def test_inputs_take_two_round_trips(store: Store, keys: Keys, monkeypatch
         [
             Put(keys.member("m"), pack(member_of(30))),
             Put(keys.ranked("m"), ranked.pack(listed)),
+            Put(keys.passed("m"), passed.pack(Passed(3, {"a": Showings(2.0, 9)}))),
             *(Put(keys.neighbours(f"j{number}"), pack(row)) for number in range(1, 30)),
         ]
     )
@@ -407,13 +409,15 @@ async def test_inputs_take_two_round_trips(store: Store, keys: Keys, monkeypatch
     monkeypatch.setattr(store, "get", counting)
     serving = reading(store, keys)
     inputs = await serving.inputs("m")
-    assert trips == [3, 20]
+    assert trips == [4, 20]
     assert (inputs.state, inputs.ranked, inputs.degraded) == (member_of(30), listed, None)
+    assert inputs.passed == Passed(3, {"a": Showings(2.0, 9)})
     assert inputs.neighbours == {f"j{number}": row for number in range(1, 20)}  # j0 has none
     trips.clear()
     stranger = await serving.inputs("nobody")
     assert (stranger.state, stranger.neighbours, stranger.ranked) == (MemberState(), {}, None)
-    assert trips == [3]
+    assert stranger.passed == Passed()
+    assert trips == [4]
 
 
 async def test_inputs_of_many_are_those_of_each_in_two_round_trips_for_all(
@@ -433,7 +437,7 @@ async def test_inputs_of_many_are_those_of_each_in_two_round_trips_for_all(
 
     monkeypatch.setattr(store, "get", counting)
     assert await serving.inputs_many([*members, "m1"]) == each
-    assert trips == [27, 8]
+    assert trips == [36, 8]
     assert await serving.inputs_many([]) == {}
 
 
@@ -443,6 +447,7 @@ async def test_unreadable_inputs_are_replaced_and_a_lost_state_is_said(store: St
             Put(keys.member("lost"), b"\x09"),
             Put(keys.member("m"), pack(member_of(2))),
             Put(keys.ranked("m"), b"\x09"),
+            Put(keys.passed("m"), b"\x09"),
             Put(keys.neighbours("j0"), b"\x09"),
             Put(keys.neighbours("j1"), pack(Neighbours(at=1))),
         ]
@@ -450,6 +455,7 @@ async def test_unreadable_inputs_are_replaced_and_a_lost_state_is_said(store: St
     found = await reading(store, keys).inputs_many(["lost", "m"])
     assert (found["lost"].state, found["lost"].degraded) == (MemberState(), UNREADABLE_STATE)
     assert (found["m"].state, found["m"].ranked, found["m"].degraded) == (member_of(2), None, None)
+    assert found["m"].passed == Passed()
     assert found["m"].neighbours == {"j1": Neighbours(at=1)}
 
 
