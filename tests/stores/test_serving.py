@@ -365,7 +365,15 @@ async def test_a_model_of_other_features_is_served_by_the_names_of_its_columns(s
     before = snapshot.unpack(model_of(5))
     weights = np.array([3.0, 9.0, -2.0]).astype("<f8").tobytes()
     other = msgspec.structs.replace(
-        before, feature_set="job_check/other", feature_names=columns, weights=weights, score_weights=b"", deviations=b""
+        before,
+        feature_set="job_check/other",
+        feature_names=columns,
+        weights=weights,
+        score_weights=b"",
+        deviations=b"",
+        segment_flags=(),
+        segment_weights=b"",
+        segment_biases=b"",
     )
     async with following(serving):
         await release(store, keys, 5, snapshot.pack(other))
