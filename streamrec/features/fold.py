@@ -50,7 +50,7 @@ PARTNERS: Final = 20  # recent jobs, on each side in time, that a job's first to
 _ROOM: Final = NEIGHBOURS + NEIGHBOURS // 2  # a row is cut back to NEIGHBOURS only when it is this long
 # Jobs of one member belong together, whether an hour or a week lies between them: only half a year says otherwise.
 _GAP_HALF_LIFE_MS: Final = 90 * DAY_MS
-_RANK_WEIGHTS: Final = tuple(0.9**rank for rank in range(PARTNERS))
+_RANK_WEIGHTS: Final = tuple(0.8**rank for rank in range(PARTNERS))
 _LEAST: Final = 0.05  # a pair that weighs less is not worth a record
 # After this the weights of a row are written as of a newer time, since 2^1024 overflows.
 _FARTHEST_MS: Final = 100 * NEIGHBOUR_HALF_LIFE_MS

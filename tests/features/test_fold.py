@@ -215,7 +215,7 @@ def oracle_rows(members: dict[str, list[JobEvent]], now: int) -> dict[str, dict[
             before = [touch for touch in oracle_recent(events[:number]) if touch[2] != Action.DISMISS]
             newest_first = before[: fold.PARTNERS]
             for rank, (other, other_at, _) in enumerate(newest_first):
-                weight = 0.9**rank * 2.0 ** (-(at - other_at) / (90 * DAY_MS))
+                weight = 0.8**rank * 2.0 ** (-(at - other_at) / (90 * DAY_MS))
                 if weight >= 0.05:
                     faded = weight * 2.0 ** (-(now - at) / (10 * DAY_MS))
                     rows[job_id][other] += faded
@@ -248,7 +248,7 @@ def test_a_late_event_is_tied_to_what_came_before_and_after_it() -> None:
         fold_member(state, make(JobView, job_id, START + day * DAY_MS))
     effects = fold_member(state, make(JobView, "late", START + 1 * DAY_MS))
     near, far = 2.0 ** (-1 / 90), 2.0 ** (-3 / 90)
-    assert dict(effects[0].neighbours) == pytest.approx({"a": near, "b": near, "c": 0.9 * far})
+    assert dict(effects[0].neighbours) == pytest.approx({"a": near, "b": near, "c": 0.8 * far})
     assert [(effect.job_id, effect.neighbours) for effect in effects[1:]] == [
         (job_id, (("late", weight),)) for job_id, weight in effects[0].neighbours
     ]
