@@ -6,23 +6,24 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import click
 from click.core import ParameterSource
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
+from streamrec.cli.evaluate_configuration import configured
+from streamrec.cli.evaluate_tables import show_evaluation
 from streamrec.cli.logs import COLUMNS, MAP
 from streamrec.cli.options import plain_errors, with_settings
-from streamrec.cli.tables import new_table, show_table
 from streamrec.events import Event
+from streamrec.features.cells.window import milliseconds
 from streamrec.local.signals import StopSignals
 from streamrec.settings import Settings
-from streamrec.training.agreement import TOP
 from streamrec.training.baselines import BASELINES
-from streamrec.training.evaluate import SYSTEM, Evaluation, Evaluator, Kind, protocol_settings
-from streamrec.training.measures import METRICS, PARTS, SEGMENTS
+from streamrec.training.evaluate import Evaluation, Evaluator, Kind, protocol_settings
+from streamrec.training.peers import PEERS, MissingPeersError
 from streamrec.training.replay import Due, Replay, first_events
 from streamrec.training.report import page
 from streamrec.training.rows import BadRow, FileError
@@ -55,9 +56,31 @@ Show = Callable[[str, float, str], None]
     "--baseline",
     "baselines",
     metavar="NAME",
-    type=click.Choice([*BASELINES, _NONE]),
+    type=click.Choice([*BASELINES, *PEERS, _NONE]),
     multiple=True,
-    help=f"What to compare with in the same pass: {', '.join(BASELINES)}, or {_NONE}. May be repeated; default all.",
+    help=f"What to compare with in the same pass: {', '.join(BASELINES)}, or {_NONE}. May be repeated; default all these. "
+    f"By name only, since they are slow: {' and '.join(PEERS)} of the library implicit (extra peers).",
+)
+@click.option(
+    "--retrain-every",
+    metavar="TIME",
+    default="1h",
+    show_default=True,
+    help=f"With --baseline {' or '.join(PEERS)}: train them anew when so much time of the log has passed, as 30m, 1h or 1d.",
+)
+@click.option("--workflow", metavar="NAME", help="How lists are made; default the setting workflow.")
+@click.option(
+    "--without",
+    metavar="NAME",
+    multiple=True,
+    help="Leave out a source of candidates, or a feature of the model, or all with a tag (tag:network). May be repeated.",
+)
+@click.option(
+    "--compare",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="Compare with a second configuration in the same pass: workflow=NAME, without=NAME,NAME; what is not said is as "
+    "in the first, and without= leaves nothing out. May be repeated.",
 )
 @click.option("--columns", **COLUMNS)
 @click.option("--map", "event_names", **MAP)
@@ -91,7 +114,8 @@ Show = Callable[[str, float, str], None]
 @with_settings
 def evaluate(
     settings: Settings, *, file: Path, catalogue: Path | None, members: Path | None, candidates: str,
-    baselines: tuple[str, ...], columns: dict[str, str], event_names: dict[str, str], as_json: bool,
+    baselines: tuple[str, ...], retrain_every: str, workflow: str | None, without: tuple[str, ...], compare: tuple[str, ...],
+    columns: dict[str, str], event_names: dict[str, str], as_json: bool,
     report: Path | None, events: int | None, live: bool, points: int, compare_members: int,
 ) -> None:  # fmt: skip
     """Rank for each event of a log before learning it, and tell how high the job that the member chose came.
@@ -99,6 +123,10 @@ def evaluate(
     The log has the columns ts, user_id, item_id and event (.csv, also gzipped). Queries are events that are their
     member's first with that job, but for dismissals; jobs that the member has touched are never candidates. Events of
     the same second are all answered before any of them is learned. Ctrl-C ends the log early, with a result so far.
+
+    --without shows what a part is worth: a source does not give candidates, a feature is never seen by the model. With
+    --compare a second configuration answers the same queries; for its difference to the first there is a 95 % interval, and
+    the p-value of a paired test, both over members.
 
     With --live the answers are those of a broker, Redis, worker, trainer and lookup that it starts for itself: each event
     goes through them before the next one, and the lookup ranks as of the event's time. The figures of streamrec are then
@@ -114,10 +142,16 @@ def evaluate(
       streamrec evaluate views.csv.gz
       streamrec evaluate views.csv --catalogue jobs.csv --candidates catalogue --json
       streamrec evaluate views.csv --baseline covisitation --baseline session_knn --report views.html
+      streamrec evaluate views.csv --baseline als --baseline bm25 --retrain-every 1d
+      streamrec evaluate views.csv --without newest --without popularity_hour
+      streamrec evaluate views.csv --compare workflow=diverse --report diverse.html
+      streamrec evaluate views.csv --compare without=tag:popularity,newest
       streamrec evaluate views.csv --catalogue jobs.csv --live --events 2000
     """
     _check_usage(candidates, catalogue, baselines, live=live)
-    names = [name for name in BASELINES if name in baselines or not baselines]
+    chosen = configured(settings, workflow, without, compare)
+    names = [name for name in (*BASELINES, *PEERS) if name in (baselines or BASELINES)]
+    retrain_every_ms = _interval(retrain_every)
     errors = Console(stderr=True, soft_wrap=True)
 
     def tell(text: str) -> None:
@@ -140,9 +174,15 @@ def evaluate(
         if not log and not stop():
             raise click.ClickException(f"{file}: no row of it means anything to streamrec")
         show("starting" if live else "evaluating", 0.0, "")
-        wanted = protocol_settings(settings, kind)
+        wanted = protocol_settings(chosen.settings, kind)
         with _live_system(wanted, tell, stop, running) if live else contextlib.nullcontext() as system:
-            evaluator = Evaluator(kind, names, settings, system, points, compare_members)
+            try:
+                evaluator = Evaluator(
+                    kind, names, chosen.settings, system, points, compare_members,
+                    configured=chosen.first, second=chosen.second, retrain_every_ms=retrain_every_ms,
+                )  # fmt: skip
+            except MissingPeersError as error:
+                raise click.ClickException(str(error)) from error
             result = _run(evaluator, log, show, stop)
         stopped = stop()
     if not result.queries and not stopped:
@@ -155,7 +195,7 @@ def evaluate(
     if as_json:
         click.echo(json.dumps(result.to_json()))
     else:
-        _show(result)
+        show_evaluation(result)
     differences = [] if evaluator.agreement is None else evaluator.agreement.differences
     for difference in differences:
         tell(str(difference))
@@ -171,8 +211,19 @@ def _check_usage(candidates: str, catalogue: Path | None, baselines: tuple[str, 
         raise click.UsageError("--candidates catalogue ranks the jobs of --catalogue FILE: say which file that is")
     if _NONE in baselines and len(set(baselines)) > 1:
         raise click.UsageError(f"--baseline {_NONE} goes with no other")
+    if not set(baselines) & set(PEERS) and (given := _given("retrain_every")):
+        raise click.UsageError(f"{given}: only with --baseline {' or '.join(PEERS)}")
+    if live and (given := _given("without", "compare")):
+        raise click.UsageError(f"{given}: not with --live, which evaluates what is shipped")
     if not live and (given := _given("points", "compare_members")):
         raise click.UsageError(f"{given}: only with --live")
+
+
+def _interval(text: str) -> int:
+    try:
+        return milliseconds(text)
+    except ValueError as error:
+        raise click.UsageError(f"--retrain-every: {error}") from error
 
 
 def _given(*names: str) -> str:
@@ -272,38 +323,3 @@ def _progress(errors: Console) -> Iterator[Show]:
                 progress.update(task, description=what, completed=share, text=text)
 
         yield bar
-
-
-def _show(result: Evaluation) -> None:
-    figures = result.to_json()
-    click.echo(
-        f"{result.events:,} events, {result.queries:,} queries, {figures['queries_per_second']:,} queries/s, "
-        f"{figures['milliseconds_per_query']} ms a ranking"
-    )
-    if result.agreement is not None:
-        click.echo(_agreement(result.agreement))
-    for segment in SEGMENTS:
-        for part in PARTS:
-            cells = {name: found[segment][part] for name, found in result.results.items()}
-            click.echo(f"\n{segment.replace('_', ' ')}, {part.replace('_', ' ')}: {cells[SYSTEM]['queries']:,} queries")
-            if not cells[SYSTEM]["queries"]:
-                continue
-            table = new_table("", *METRICS, "hr@10, 95 %")
-            for name, cell in cells.items():
-                low, high = cell["intervals"]["hr@10"]
-                table.add_row(name, *(f"{cell[metric]:.4f}" for metric in METRICS), f"{low:.4f} to {high:.4f}")
-            show_table(table)
-    if result.stronger is not None:
-        late = result.stronger["second_half"]
-        click.echo(f"\nP(stronger | view), second half, {late['views']:,} views")
-        click.echo(", ".join(f"{name} {late[name]}" for name in ("log_loss", "auc", "base_rate")))
-
-
-def _agreement(found: dict[str, Any]) -> str:
-    queries = found["queries"]
-    verdict = "differ" if found["first_difference"] else "agree"
-    return (
-        f"live and offline {verdict}: {found['equal']:,} of {found['lists']:,} lists are equal (top {TOP} of at least "
-        f"{found['members']:,} members at {found['points']} points in time), {found['equal_scores']:,} with equal scores; "
-        f"{queries['equal']:,} of {queries['lists']:,} answers to queries; {found['milliseconds_per_event']} ms an event"
-    )

@@ -16,7 +16,7 @@ from streamrec.features.view import sources as recent_ids
 from streamrec.models.base import Scorer
 from streamrec.models.passed import Passed, times
 from streamrec.ranking.filters import Filters, Gate
-from streamrec.ranking.gather import blend_of, gather
+from streamrec.ranking.gather import Candidates, blend_of, gather
 from streamrec.ranking.order import highest
 from streamrec.ranking.ranked import RankedList
 from streamrec.ranking.registry import Workflows
@@ -41,6 +41,7 @@ class _Asked(NamedTuple):
     size: int
     gate: Callable[[Workflow], Gate]
     passed: Passed
+    observe: Callable[[Candidates], None] | None
 
 
 class _Instead(NamedTuple):
@@ -68,6 +69,7 @@ def rank(
     context: Mapping[str, str | None] | None = None,
     elapsed_ms: Callable[[], float] | None = None,
     among: Workflows = WORKFLOWS,
+    observe: Callable[[Candidates], None] | None = None,
 ) -> RankedList:
     """Rank jobs for one member.
 
@@ -106,6 +108,9 @@ def rank(
         Any clock that never goes back. Without one (default) no budget is ever spent, and the list is the same every time.
     among
         Where fallbacks are looked up.
+    observe
+        Called with the candidates once they are found, before they are put in order: the list keeps the best of them only.
+        Default nobody. Where a fallback answers that looks for its own, it is called again.
 
     Returns
     -------
@@ -126,7 +131,7 @@ def rank(
         )  # fmt: skip
 
     passed = passed or Passed()
-    asked, degraded = _Asked(view, table, scorer, now, size, gate, passed), None
+    asked, degraded = _Asked(view, table, scorer, now, size, gate, passed, observe), None
     while isinstance(listed := _run(workflow, asked, watch, among), _Instead):  # ends: fallbacks never lead in a circle
         degraded = degraded or listed.reason
         workflow = listed.workflow
@@ -152,6 +157,8 @@ def _run(workflow: Workflow, asked: _Asked, watch: Watch, among: Workflows) -> R
     size = min(asked.size, workflow.limits.length or asked.size)
     found = gather(view, table, asked.gate(workflow), now, size, workflow.sources)
     found = found.most(max(size, workflow.limits.candidates), table)
+    if asked.observe is not None:
+        asked.observe(found)
     values: npt.NDArray[np.float32] | None = None
     scores, p_check = found.blend, None
     if scorer is not None:

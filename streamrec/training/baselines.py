@@ -65,7 +65,7 @@ class Popularity(Baseline):
         scores[row] = high + math.log2(1.0 + 2.0 ** (low - high))
 
 
-class _Behind(Baseline):
+class Behind(Baseline):
     """Scores of some jobs; the others by popularity, below them."""
 
     def __init__(self) -> None:
@@ -87,7 +87,7 @@ class _Behind(Baseline):
         """Scores above 0 of the jobs that there is something to say of, 0 of the others."""
 
 
-class CoVisitation(_Behind):
+class CoVisitation(Behind):
     """Jobs that came shortly before or after the member's last jobs, with whoever touched both.
 
     A member's first touch of a job ties it to the `PARTNERS` jobs before: ``2 ** (-gap / 3 d)``, fading by half every
@@ -133,7 +133,7 @@ class CoVisitation(_Behind):
         recent[:] = [*others[-self.PARTNERS + 1 :], (row, at)]
 
 
-class SessionKnn(_Behind):
+class SessionKnn(Behind):
     """Jobs of the members whose last jobs are most like this member's.
 
     A session is a member's last `LENGTH` distinct jobs. Those that hold one of the member's jobs are compared: the last

@@ -9,7 +9,8 @@ Protocol
 * Candidates are the jobs that the member has not touched, of those that had an event before (``seen``) or of those that
   are posted and open (``catalogue``). A target that is not among them is a miss. Equal scores are ordered by job id.
 * With ``seen``, what a catalogue says of a job is known from the job's first event on.
-* Warm items had an event before; cold members had none.
+* A second configuration, if there is one, answers the same queries after the first, and learns the same actions.
+* Warm items had an event before; cold members had none (`segments` has the others).
 
 Who answers is a `System`: the one in memory (`Offline`), or one that runs, which the log is then replayed through record by
 record (`local.lockstep`). What is asked, when, and what is made of the answers is the same. Beside a running system the one
@@ -28,16 +29,24 @@ from streamrec.events import Connection, Event, JobEvent, JobPosting, JobView, M
 from streamrec.ranking.examples import is_positive
 from streamrec.settings import Settings
 from streamrec.training.agreement import Agreement
-from streamrec.training.baselines import BASELINES, Baseline
-from streamrec.training.measures import CUT, Query, measure
+from streamrec.training.baselines import Baseline
+from streamrec.training.beside import Beside
+from streamrec.training.configuration import Configuration
+from streamrec.training.measures import CUT, measure, over_time
 from streamrec.training.offline import Offline
+from streamrec.training.paired import compared
+from streamrec.training.peers import EVERY_MS, Peer, baseline
+from streamrec.training.recall import Recall
 from streamrec.training.replay import Due
+from streamrec.training.segments import NEW_MS, Query, known_of
 from streamrec.training.stronger import StrongerGivenView
 from streamrec.training.system import Listed, Record, System
 
 Kind = Literal["seen", "catalogue"]
 SYSTEM: Final = "streamrec"
 OFFLINE: Final = "offline"  # the system in memory, where another one is evaluated
+SECOND: Final = "second"  # the configuration that it is compared with
+NO_BASELINES: Final = (SYSTEM, OFFLINE, SECOND)
 
 
 def protocol_settings(settings: Settings, candidates: Kind) -> Settings:
@@ -53,22 +62,40 @@ class Evaluation(msgspec.Struct, frozen=True):
     queries: int
     seconds: float
     ranking_seconds: float
-    results: dict[str, dict[str, Any]]  # by who: streamrec, offline where another system was evaluated, the baselines
+    configuration: str  # what was evaluated: workflow, and without what
+    results: dict[str, dict[str, Any]]  # by who: streamrec, offline or second where there is one, the baselines
+    over_time: dict[str, Any]  # hit rate by tenth of the log
+    recall: dict[str, Any]  # of candidates, by source: see `Recall.result`
     stronger: dict[str, Any] | None
     agreement: dict[str, Any] | None = None  # of a running system with the one in memory
+    comparison: dict[str, Any] | None = None  # with a second configuration: see `paired.compared`
+    trainings: dict[str, Any] = {}  # of peers: how often they were trained, and how long it took
 
     def to_json(self) -> dict[str, Any]:
-        """As ``streamrec evaluate --json`` prints it."""
+        """As ``streamrec evaluate --json`` prints it.
+
+        Besides how much and how fast: ``configuration``, what was evaluated; by segment and part (see `segments`) the metrics
+        of `measures.measure`, here of the system, under ``baselines`` of each of them; ``over_time``, see
+        `measures.over_time`; ``candidate_recall``, see `Recall.result`; ``stronger_given_view``, null where nothing but views
+        happened. Only where they were asked for: ``comparison`` with a second configuration (its label, metrics and recall, and
+        the ``differences`` of `paired.compared`), ``trainings`` of peers, ``live``.
+        """
         live = {} if self.agreement is None else {"live": {**self.agreement, OFFLINE: self.results[OFFLINE]}}
+        second = {} if self.comparison is None else {"comparison": {**self.comparison, SECOND: self.results[SECOND]}}
         return {
             "events": self.events,
+            "configuration": self.configuration,
             "events_per_second": round(self.events / self.seconds, 1) if self.seconds else None,
             "queries_per_second": round(self.queries / self.seconds, 1) if self.seconds else None,
             "milliseconds_per_query": round(1000 * self.ranking_seconds / self.queries, 3) if self.queries else None,
             **self.results[SYSTEM],
+            "over_time": self.over_time,
+            "candidate_recall": self.recall,
             "stronger_given_view": self.stronger,
-            "baselines": {name: result for name, result in self.results.items() if name not in (SYSTEM, OFFLINE)},
+            "baselines": {name: result for name, result in self.results.items() if name not in NO_BASELINES},
+            **({"trainings": self.trainings} if self.trainings else {}),
             **live,
+            **second,
         }
 
 
@@ -80,35 +107,52 @@ class Evaluator:
     candidates
         ``seen`` or ``catalogue``, see above.
     baselines
-        Names from `BASELINES`.
+        Names from `baselines.BASELINES` or `peers.PEERS`.
     settings
         Of the system.
     live
         A running system under `protocol_settings`, which is then the one evaluated; default None, the one in memory.
     points, compared
         With `live`: at how many points in time, and for how many members, its lists are compared.
+    configured
+        The workflow and the model of the system in memory; default those of the settings.
+    second
+        Others, to compare these with; default none.
+    retrain_every_ms
+        How old the models of peers may be, by the log.
+
+    Raises
+    ------
+    MissingPeersError
+        A peer is asked for, and its library is not installed.
     """
 
     def __init__(
         self, candidates: Kind, baselines: Sequence[str], settings: Settings, live: System | None = None,
-        points: int = 5, compared: int = 100,
+        points: int = 5, compared: int = 100, *, configured: Configuration | None = None,
+        second: Configuration | None = None, retrain_every_ms: int = EVERY_MS,
     ) -> None:  # fmt: skip
-        self.world = Offline(protocol_settings(settings, candidates))
+        self.world = Offline(protocol_settings(settings, candidates), configured)
         self.agreement = None if live is None else Agreement(live, self.world, points, compared)
         self._system: System = live or self.world
         self._candidates = candidates
-        self._baselines: dict[str, Baseline] = {name: BASELINES[name]() for name in baselines}
-        self._stronger = StrongerGivenView()
+        self._baselines: dict[str, Baseline] = {name: baseline(name, retrain_every_ms) for name in baselines}
+        self._configuration = (configured or Configuration(self.world.workflow)).label
+        self._recall = Recall(self.world.workflow.sources)
+        self._stronger = StrongerGivenView(configured.columns if configured else ())
         self._waiting: dict[str, JobPosting] = {}  # postings of jobs that are not seen yet
         self._seen: set[str] = set()
         self._touched: dict[str, dict[str, None]] = {}  # by member
         self._members: dict[str, int] = {}
-        self._acted: set[str] = set()
+        self._earlier: dict[str, int] = {}  # events by member
+        self._posted_at: dict[str, int] = {}  # by job, as its posting says
         self._places: dict[str, int] = {}  # of all job ids in their order
         self._order = np.zeros(0, np.int64)
         self.events = 0
         self.queries: list[Query] = []
-        also = () if live is None else (OFFLINE,)
+        self._second = None if second is None else Beside(self.world, second)
+        self._second_recall = Recall([] if second is None else second.workflow.sources)
+        also = [OFFLINE] * (live is not None) + [SECOND] * (second is not None)
         self.ranks: dict[str, list[int]] = {name: [] for name in (SYSTEM, *also, *self._baselines)}
         self.ranking_seconds = self._taking_seconds = 0.0
 
@@ -130,7 +174,7 @@ class Evaluator:
         taken = 0
         for _, group in groupby(log, key=lambda due: due.at // 1000):
             second = list(group)
-            self._second(second)
+            self._take_second(second)
             taken += len(second)
             if self.agreement is not None:
                 self.agreement.look(self.events, second[-1].at)
@@ -140,8 +184,15 @@ class Evaluator:
         seconds = time.perf_counter() - started
         return Evaluation(
             events=self.events, queries=len(self.queries), seconds=seconds, ranking_seconds=self.ranking_seconds,
-            results=measure(self.queries, self.ranks, self.events), stronger=self._stronger.result(self.events),
-            agreement=self._agreement(),
+            configuration=self._configuration,
+            results=measure(self.queries, self.ranks, self.events),
+            over_time=over_time(self.queries, self.ranks, self.events), recall=self._recall.result(self.queries, self.events),
+            stronger=self._stronger.result(self.events), agreement=self._agreement(),
+            comparison=self._comparison(),
+            trainings={
+                name: {"trainings": each.trainings, "seconds": round(each.seconds, 1)}
+                for name, each in self._baselines.items() if isinstance(each, Peer)
+            },
         )  # fmt: skip
 
     def _agreement(self) -> dict[str, Any] | None:
@@ -150,11 +201,22 @@ class Evaluator:
         each = round(1000 * self._taking_seconds / self.events, 1) if self.events else None
         return {"milliseconds_per_event": each, **self.agreement.to_json()}
 
-    def _second(self, second: Iterable[Due]) -> None:
+    def _comparison(self) -> dict[str, Any] | None:
+        if self._second is None:
+            return None
+        return {
+            "configuration": self._second.configured.label,
+            "candidate_recall": self._second_recall.result(self.queries, self.events),
+            "differences": compared(self.queries, self.ranks[SYSTEM], self.ranks[SECOND], self.events),
+        }
+
+    def _take_second(self, second: Iterable[Due]) -> None:
         events: list[JobEvent | Connection] = []
         for due in second:
             match due.event:
                 case JobPosting() as posting:
+                    if posting.posted_at is not None:
+                        self._posted_at[posting.job_id] = posting.posted_at
                     if self._candidates == "seen" and posting.job_id not in self._seen:
                         self._waiting[posting.job_id] = posting
                     else:
@@ -198,14 +260,23 @@ class Evaluator:
         self.ranks[SYSTEM].append(_place(job_id, listed))
         if self.agreement is not None:
             self.ranks[OFFLINE].append(_place(job_id, self.agreement.query(listed, member, number, now, CUT)))
-        self.queries.append(
-            Query(
-                event=number, member=self._members.setdefault(member, len(self._members)),
-                warm_item=job_id in self._seen, cold_member=member not in self._acted,
-            )
-        )  # fmt: skip
+        target = world.table.row(job_id)
+        self._recall.add(world.candidates, target)
+        if self._second is not None:
+            self.ranks[SECOND].append(_place(job_id, self._second.answer(member, now, CUT)))
+            self._second_recall.add(world.candidates, target)
+        self.queries.append(self._query(number, event))
         if self._baselines:
             self._answer_by_baselines(member, job_id, now)
+
+    def _query(self, number: int, event: JobEvent) -> Query:
+        member, posted_at = event.member_id, self._posted_at.get(event.job_id)
+        return Query(
+            event=number, member=self._members.setdefault(member, len(self._members)),
+            warm_item=event.job_id in self._seen, earlier=self._earlier.get(member, 0),
+            known=known_of(self.world.state_of(member).profile),
+            new_job=posted_at is not None and event.occurred_at - posted_at < NEW_MS,
+        )  # fmt: skip
 
     def _answer_by_baselines(self, member: str, job_id: str, now: int) -> None:
         table = self.world.table
@@ -215,10 +286,10 @@ class Evaluator:
         allowed[table.rows(self._touched.get(member, ()))] = False
         for row in range(len(self._order), count):
             self._order = np.append(self._order, self._places[table.ids[row]])
-        for name, baseline in self._baselines.items():
+        for name, each in self._baselines.items():
             rank = 0
             if target is not None and allowed[target]:
-                scores = baseline.scores(member, now, count)
+                scores = each.scores(member, now, count)
                 better = scores > scores[target]
                 better |= (scores == scores[target]) & (self._order[:count] < self._order[target])
                 better &= allowed
@@ -227,7 +298,7 @@ class Evaluator:
 
     def _take(self, event: JobEvent | Connection) -> None:
         self._pass_on(event)
-        self._acted.add(event.member_id)
+        self._earlier[event.member_id] = self._earlier.get(event.member_id, 0) + 1
         if self.agreement is not None:
             self.agreement.acted(event.member_id)
         if not isinstance(event, JobEvent):
@@ -242,8 +313,8 @@ class Evaluator:
             self._pass_on(posting)
         row = self.world.table.row(event.job_id)
         if row is not None and is_positive(event):
-            for baseline in self._baselines.values():
-                baseline.learn(event.member_id, row, event.occurred_at, first)
+            for each in self._baselines.values():
+                each.learn(event.member_id, row, event.occurred_at, first)
 
 
 def _place(job_id: str, listed: Listed) -> int:

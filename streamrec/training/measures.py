@@ -3,32 +3,20 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from streamrec.training.segments import SEGMENTS, Query, masks
+
 CUT: Final = 50  # a target further down counts as a miss
 METRICS: Final = ("hr@10", "ndcg@10", "mrr", "hr@50")
-SEGMENTS: Final = ("all", "warm_items", "cold_members")
-PARTS: Final = ("whole", "second_half")
 RESAMPLES: Final = 1000
 COVERED: Final = 0.95
+TENTHS: Final = 10
 _CHUNK: Final = 100  # resamples drawn at a time
 
 Floats = npt.NDArray[np.float64]
 Cell = dict[str, Any]
-
-
-class Query(msgspec.Struct, frozen=True):
-    """What is known of an answered query besides the answers.
-
-    `event` is the number of its event in the log, `member` that of its member.
-    """
-
-    event: int
-    member: int
-    warm_item: bool
-    cold_member: bool
 
 
 def metrics_of(ranks: npt.NDArray[np.int64]) -> Floats:
@@ -65,54 +53,80 @@ def measure(queries: list[Query], ranks: Mapping[str, list[int]], events: int, s
     ranks
         n ranks (see `metrics_of`) by who gave them. All are resampled alike, so that their intervals are of a kind.
     events
-        Number of events in the log: the second half of it begins with number ``events / 2``.
+        Number of events in the log.
     seed
         Of the bootstrap.
 
     Returns
     -------
     dict
-        By who; then by segment and part, as in the issue: ``{"all": {"whole": {"queries": …, "hr@10": …, …}}}``. A mean
+        By who; then by segment and part (see `segments.masks`): ``{"all": {"whole": {"queries": …, "hr@10": …, …}}}``. A mean
         over no queries is None. ``intervals`` has the 95 % interval of each.
     """
     values = {name: metrics_of(np.array(found, np.int64)) for name, found in ranks.items()}
     members = np.array([query.member for query in queries], np.int64)
-    masks = _masks(queries, events)
+    tables = masks(queries, events)
     count = int(members.max(initial=-1)) + 1
     # One column for the number of queries and one a metric, for each cell and whoever answered: sums by member.
     names = list(values)
     columns = [np.ones(len(queries)), *(column for name in names for column in values[name].T)]
     sums = np.stack(
-        [[np.bincount(members, column * mask, count) for column in columns] for mask in masks.values()],
+        [[np.bincount(members, column * mask, count) for column in columns] for mask in tables.values()],
         dtype=np.float64,
     )
     totals = sums.sum(axis=2)
-    drawn = _resampled(sums, seed)
+    drawn = resampled(sums, seed)
     results: dict[str, Cell] = {}
     for number, name in enumerate(names):
         result: Cell = {segment: {} for segment in SEGMENTS}
         wanted = slice(1 + number * len(METRICS), 1 + (number + 1) * len(METRICS))
-        for place, (segment, part) in enumerate(masks):
+        for place, (segment, part) in enumerate(tables):
             result[segment][part] = _cell(totals[place], drawn[:, place], wanted)
         results[name] = result
     return results
 
 
-def _masks(queries: list[Query], events: int) -> dict[tuple[str, str], npt.NDArray[np.bool_]]:
-    segments = {
-        "all": np.ones(len(queries), np.bool_),
-        "warm_items": np.array([query.warm_item for query in queries], np.bool_),
-        "cold_members": np.array([query.cold_member for query in queries], np.bool_),
+def over_time(queries: list[Query], ranks: Mapping[str, list[int]], events: int) -> dict[str, Any]:
+    """The hit rate by tenth of the log.
+
+    Parameters
+    ----------
+    queries, ranks, events
+        As for `measure`.
+
+    Returns
+    -------
+    dict
+        ``queries`` of each tenth, and ``hr@10`` by who; None where a tenth has no query.
+
+    Examples
+    --------
+    >>> found = over_time([Query(0, 0, True, 0), Query(9, 0, True, 1)], {"a": [1, 30]}, events=10)
+    >>> found["queries"][:2], found["hr@10"]["a"][0], found["hr@10"]["a"][1], found["hr@10"]["a"][9]
+    ([1, 0], 1.0, None, 0.0)
+    """
+    tenth = np.array([TENTHS * query.event // max(1, events) for query in queries], np.int64)
+    counts = np.bincount(tenth, minlength=TENTHS)
+    hits = {
+        name: np.bincount(tenth, metrics_of(np.array(found, np.int64))[:, 0], TENTHS) for name, found in ranks.items()
     }
-    late = np.array([2 * query.event >= events for query in queries], np.bool_)
     return {
-        (segment, part): mask & late if part == "second_half" else mask
-        for segment, mask in segments.items() for part in PARTS
-    }  # fmt: skip
+        "queries": counts.tolist(),
+        "hr@10": {
+            name: [_rounded(sum_ / count) if count else None for sum_, count in zip(sums, counts, strict=True)]
+            for name, sums in hits.items()
+        },
+    }
 
 
-def _resampled(sums: Floats, seed: int) -> Floats:
-    """``(RESAMPLES, cells, columns)``: the sums over as many members, drawn with replacement."""
+def resampled(sums: Floats, seed: int) -> Floats:
+    """Sums by member, ``(cells, columns, members)``, over as many members, drawn with replacement.
+
+    Returns
+    -------
+    ndarray
+        ``(RESAMPLES, cells, columns)``.
+    """
     cells, columns, members = sums.shape
     flat = sums.reshape(cells * columns, members).T
     draw = np.random.default_rng(seed)

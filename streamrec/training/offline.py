@@ -7,6 +7,8 @@ in one process, by the same functions in the same order, so that what is measure
 from collections.abc import Mapping
 from typing import Final
 
+import numpy as np
+
 from streamrec.events import (
     Connection,
     Event,
@@ -23,17 +25,19 @@ from streamrec.features.fold import (
     is_duplicate,
     remember,
 )
-from streamrec.features.library import FEATURE_SET, feature_names
 from streamrec.features.network import Note, fold_own, spread
 from streamrec.features.state import JobState, MemberState, Neighbours, Network
 from streamrec.features.table import JobTable
 from streamrec.features.view import MemberView
-from streamrec.models.job_check import JobCheck
+from streamrec.models.base import Model
 from streamrec.ranking.default import default_workflow
 from streamrec.ranking.engine import rank, recent_ids
 from streamrec.ranking.examples import example, is_positive
+from streamrec.ranking.gather import Candidates
 from streamrec.ranking.ranked import RankedList
+from streamrec.ranking.workflow import Workflow
 from streamrec.settings import Settings
+from streamrec.training.configuration import Configuration
 from streamrec.training.system import Listed, Record, System
 
 SOURCE_ID: Final = "offline"  # in place of a topic's id
@@ -47,6 +51,8 @@ class Offline(System):
     settings
         By which workflow lists are made and how long they are, how many negatives an example has, whether a viewed job may
         come again, and whether a job without a posting is served.
+    configured
+        The workflow and the model instead, if they are not those of the settings.
 
     Attributes
     ----------
@@ -56,6 +62,10 @@ class Offline(System):
         All jobs, for rankings.
     model
         Has learned from every action so far.
+    also
+        Other models that learn the same actions, beside what their workflows would have had to choose from; default none.
+    candidates
+        What the last list was chosen from.
 
     Examples
     --------
@@ -66,26 +76,34 @@ class Offline(System):
     (['nurse'], [])
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings, self.workflow = settings, default_workflow(settings)
+    def __init__(self, settings: Settings, configured: Configuration | None = None) -> None:
+        configured = configured or Configuration(default_workflow(settings))
+        self.settings, self.workflow, self.model = settings, configured.workflow, configured.model()
         self.members: dict[str, MemberState] = {}
         self.jobs: dict[str, JobState] = {}
         self.neighbours: dict[str, Neighbours] = {}
         self.networks: dict[str, Network] = {}
         self.table = JobTable()
-        self.model = JobCheck(FEATURE_SET, feature_names())
+        self.also: list[tuple[Workflow, Model]] = []
+        self.candidates = Candidates(np.zeros(0, np.int32), np.zeros(0, np.uint16), np.zeros(0))
         self._taken = 0
         self._view: tuple[tuple[str, int, int], MemberView] | None = None
 
-    def rank(self, member_id: str, now: int) -> RankedList:
-        """The list that the system would serve to a member at `now` (ms), known or not."""
-        state = self.state_of(member_id)
-        scorer = self.model.scorer(1, now) if self.model.examples else None
+    def rank(
+        self, member_id: str, now: int, workflow: Workflow | None = None, model: Model | None = None
+    ) -> RankedList:
+        """The list that the system would serve to a member at `now` (ms), known or not; or, by another workflow and model."""
+        state, model = self.state_of(member_id), model or self.model
+        scorer = model.scorer(1, now) if model.examples else None
         return rank(
-            self.workflow, state, self.neighbours_of(state), self.table, scorer, now,
+            workflow or self.workflow, state, self.neighbours_of(state), self.table, scorer, now,
             size=self.settings.list_size, viewed_again_after_ms=self.settings.viewed_again_after_ms,
             without_posting=self.without_posting, network=self.networks.get(member_id), view=self.view_of(member_id, now),
+            observe=self._observe,
         )  # fmt: skip
+
+    def _observe(self, found: Candidates) -> None:
+        self.candidates = found
 
     def answer(self, member_id: str, now: int, size: int) -> Listed:
         """See `System.answer`."""
@@ -119,17 +137,24 @@ class Offline(System):
 
     def learn(self, event: JobEvent) -> TrainingExample | None:
         """Learn from an action what it says beside what else could have been chosen; call it before `fold`."""
+        made = self._example(event, self.workflow)
+        if made is not None:
+            self.model.learn(made)
+        for workflow, model in self.also:
+            other = made if workflow.sources == self.workflow.sources else self._example(event, workflow)
+            if other is not None:
+                model.learn(other)
+        return made
+
+    def _example(self, event: JobEvent, workflow: Workflow) -> TrainingExample | None:
         state, now = self.state_of(event.member_id), event.occurred_at
         known = self._view is not None and self._view[0] == (event.member_id, now, self._taken)
-        made = example(
+        return example(
             event, ("", SOURCE_ID, 0, self._taken), state, self.neighbours_of(state), self.table, self.settings.negatives,
             viewed_again_after_ms=self.settings.viewed_again_after_ms, without_posting=self.without_posting,
             network=self.networks.get(event.member_id),
-            view=self.view_of(event.member_id, now) if known else None, sources=self.workflow.sources,
+            view=self.view_of(event.member_id, now) if known else None, sources=workflow.sources,
         )  # fmt: skip
-        if made is not None:
-            self.model.learn(made)
-        return made
 
     def fold(self, event: Record) -> None:
         """Take a record into the state of its member or job, and of the jobs that it means something for."""

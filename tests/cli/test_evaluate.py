@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 
 from streamrec.cli import cli
 from streamrec.training.baselines import BASELINES
+from streamrec.training.segments import SEGMENTS
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "evaluate" / "shape.json"
 
@@ -50,8 +51,10 @@ def test_the_json_has_the_documented_shape(log: Path) -> None:
     found = run(log, "--json")
     assert found.exit_code == 0
     figures = json.loads(found.stdout)
+    baselines = figures.pop("baselines")
     assert shape(figures) == json.loads(GOLDEN.read_text())
-    assert list(figures["baselines"]) == list(BASELINES)
+    assert list(baselines) == list(BASELINES)
+    assert all(shape(each) == shape({name: figures[name] for name in SEGMENTS}) for each in baselines.values())
     assert figures["events"] == 120
     assert 0 < figures["all"]["whole"]["hr@10"] < 1
 
@@ -71,11 +74,25 @@ def test_tables_name_the_system_and_the_chosen_baselines(log: Path) -> None:
     found = run(log, "--baseline", "session_knn", "--baseline", "popularity")
     assert found.exit_code == 0
     assert "120 events" in found.stdout
-    assert "cold members, second half" in found.stdout
+    assert "cold members, whole" in found.stdout
+    assert "cold members, second half" not in found.stdout  # all have come by then
+    assert re.search(r"members with 5 or more +\d", found.stdout)
+    assert "new jobs" not in found.stdout
+    assert re.search(r"together +[\d.]+ +[\d.]+ +[\d.]+", found.stdout)
     assert "P(stronger | view)" in found.stdout
     assert all(name in found.stdout for name in ("streamrec", "session_knn", "popularity"))
     assert "covisitation" not in found.stdout
     assert json.loads(run(log, "--json", "--baseline", "none").stdout)["baselines"] == {}
+
+
+def test_peers_are_asked_for_by_name(log: Path) -> None:
+    options = ("--baseline", "bm25", "--baseline", "als", "--baseline", "popularity")
+    figures = json.loads(run(log, *options, "--json").stdout)
+    assert list(figures["baselines"]) == ["popularity", "als", "bm25"]
+    counts = {name: each["trainings"] for name, each in figures["trainings"].items()}
+    assert counts == {"als": 2, "bm25": 2}  # the log is 74 minutes long
+    printed = run(log, *options, "--retrain-every", "30s")
+    assert re.search(r"als: trained \d\d times in [\d.]+ s", printed.stdout)
 
 
 def test_columns_names_of_events_and_bad_rows_are_those_of_replay(tmp_path: Path) -> None:
@@ -105,6 +122,8 @@ def test_the_report_is_one_page_that_needs_nothing(log: Path, tmp_path: Path) ->
     text = page.read_text()
     assert text.startswith("<!doctype html>")
     assert all(name in text for name in ("log.csv", "streamrec", *BASELINES, "ndcg@10", "<svg", "AUC"))
+    assert all(name in text for name in ("HR@10 over the log", "Candidate recall by source", "Calibration of P"))
+    assert len(re.findall("<svg", text)) == 4
     assert not re.search(r"https?:|src=|<script|<link", text)
 
 
@@ -112,7 +131,9 @@ def test_the_report_is_one_page_that_needs_nothing(log: Path, tmp_path: Path) ->
     ("arguments", "code", "words"),
     [
         (("--candidates", "catalogue"), 2, "--catalogue FILE"),
-        (("--baseline", "als"), 2, "popularity"),
+        (("--baseline", "als2"), 2, "popularity"),
+        (("--retrain-every", "1d"), 2, "--retrain-every: only with --baseline als or bm25"),
+        (("--baseline", "als", "--retrain-every", "soon"), 2, "--retrain-every: 'soon' is no duration"),
         (("--points", "3"), 2, "--points: only with --live"),
         (("--points", "3", "--compare-members", "9"), 2, "--points, --compare-members: only with"),
         (("--baseline", "none", "--baseline", "popularity"), 2, "goes with no other"),

@@ -10,9 +10,9 @@ import pytest
 from streamrec.events import JobApplication, JobDismissal, JobEvent, JobLike, JobPosting, JobSave
 from streamrec.settings import Settings
 from streamrec.training.evaluate import SYSTEM, Evaluation, Evaluator, Kind
-from streamrec.training.measures import Query
 from streamrec.training.offline import Offline
 from streamrec.training.replay import Due
+from streamrec.training.segments import Query
 
 Log = list[Due]
 Make = Callable[..., Any]
@@ -26,7 +26,7 @@ def run(
 
 
 def ranks_by_event(log: Log, name: str = SYSTEM) -> dict[int, int]:
-    evaluator, _ = run(log)
+    evaluator, _ = run(log, baselines=[name] * (name != SYSTEM))
     return {query.event: rank for query, rank in zip(evaluator.queries, evaluator.ranks[name], strict=True)}
 
 
@@ -59,7 +59,7 @@ def slow(log: Log) -> tuple[list[Query], list[int], list[int]]:
         popular.append(order.index(event.job_id) + 1 if event.job_id in order else 0)
         member = members.setdefault(event.member_id, len(members))
         queries.append(
-            Query(number, member, event.job_id in seen, event.member_id not in {o.member_id for o in before})
+            Query(number, member, event.job_id in seen, sum(other.member_id == event.member_id for other in before))
         )
     return queries, ours, popular
 
@@ -84,8 +84,9 @@ def test_a_first_contact_that_is_no_dismissal_counts_as_one_member(some_log: Mak
     assert evaluator.ranks["popularity"] == slow(log)[2]
 
 
+@pytest.mark.parametrize("name", [SYSTEM, "als", "bm25"])
 @pytest.mark.parametrize("seed", range(3))
-def test_the_future_does_not_change_past_answers(some_log: Make, seed: int) -> None:
+def test_the_future_does_not_change_past_answers(some_log: Make, seed: int, name: str) -> None:
     log = some_log(seed)
     middle = next(n for n in range(len(log) // 2, len(log)) if log[n].at // 1000 != log[n - 1].at // 1000)
     events = [job_event(item) for item in log[middle:]]
@@ -94,7 +95,7 @@ def test_the_future_does_not_change_past_answers(some_log: Make, seed: int) -> N
         Due(item.at, other.__class__.__name__, other.member_id, _at(other, item.at))
         for item, other in zip(log[middle:], events, strict=True)
     ]
-    before, after = ranks_by_event(log), ranks_by_event(log[:middle] + future)
+    before, after = ranks_by_event(log, name), ranks_by_event(log[:middle] + future, name)
     assert {n: rank for n, rank in before.items() if n < middle} == {n: rank for n, rank in after.items() if n < middle}
     assert before != after
 
@@ -108,12 +109,12 @@ def test_events_of_one_second_are_answered_before_any_is_learned(due: Make) -> N
     together = [*first, due(5.1, "cid", "c"), due(5.3, "dan", "c"), due(5.9, "cid", "a")]
     evaluator, _ = run(together)
     dan, cid = evaluator.queries[3], evaluator.queries[4]
-    assert (dan.warm_item, cid.warm_item, cid.cold_member) == (False, True, True)
+    assert (dan.warm_item, cid.warm_item, cid.earlier) == (False, True, 0)
     assert evaluator.ranks[SYSTEM][3] == evaluator.ranks["popularity"][3] == 0
     apart = [*first, due(5.1, "cid", "c"), due(6.3, "dan", "c"), due(6.9, "cid", "a")]
     evaluator, _ = run(apart)
     dan, cid = evaluator.queries[3], evaluator.queries[4]
-    assert (dan.warm_item, cid.cold_member) == (True, False)
+    assert (dan.warm_item, cid.earlier) == (True, 1)
     assert evaluator.ranks["popularity"][3] == 3  # three jobs with one member each: by id
 
 
@@ -137,8 +138,8 @@ def test_warm_and_cold_are_by_what_was_learned_before(due: Make) -> None:
         due(4, "cid", "b"),
     ]
     evaluator, _ = run(log)
-    assert [(query.warm_item, query.cold_member) for query in evaluator.queries] == [
-        (False, True), (True, True), (False, False), (True, False),
+    assert [(query.warm_item, query.earlier) for query in evaluator.queries] == [
+        (False, 0), (True, 0), (False, 1), (True, 1),
     ]  # fmt: skip
 
 

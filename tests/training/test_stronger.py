@@ -11,7 +11,9 @@ from streamrec.events import JobApplication, JobDismissal, JobEvent, JobLike, Jo
 from streamrec.features.state import MemberState
 from streamrec.features.table import JobTable
 from streamrec.features.view import MemberView
-from streamrec.training.stronger import StrongerGivenView, scores_of
+from streamrec.settings import Settings
+from streamrec.training.offline import Offline
+from streamrec.training.stronger import StrongerGivenView, calibration_of, scores_of
 
 Make = Callable[..., Any]
 
@@ -56,9 +58,11 @@ def test_only_the_second_half_is_measured(due: Make) -> None:
     events = [due(0, "ann", "a").event, due(1, "ann", "a", JobLike).event, due(2, "bob", "a").event,
               due(3, "cid", "a").event]  # fmt: skip
     _, model = told(events)
-    assert model.result(4) == {
-        "second_half": {"views": 2, "log_loss": round(math.log(2), 6), "auc": None, "base_rate": 0.0}
-    }
+    result = model.result(4)
+    assert result is not None
+    groups = result["second_half"].pop("calibration")
+    assert [(each["views"], each["predicted"], each["observed"]) for each in groups] == [(1, 0.5, 0.0)] * 2
+    assert result == {"second_half": {"views": 2, "log_loss": round(math.log(2), 6), "auc": None, "base_rate": 0.0}}
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -72,3 +76,48 @@ def test_the_area_is_the_share_of_pairs_in_order(seed: int) -> None:
     losses = [-math.log(p if y else 1 - p) for p, y in zip(predictions, labels, strict=True)]
     assert found["log_loss"] == pytest.approx(np.mean(losses), abs=1e-6)
     assert found["base_rate"] == pytest.approx(labels.mean(), abs=1e-6)
+
+
+@pytest.mark.parametrize("count", [3, 10, 57, 1000])
+def test_calibration_is_by_tenths_of_equal_size_lowest_first(count: int) -> None:
+    draw = np.random.default_rng(count)
+    predictions = draw.random(count)
+    labels = (draw.random(count) < predictions).astype(np.float64)
+    groups = calibration_of(predictions, labels)
+    sizes = [each["views"] for each in groups]
+    assert sum(sizes) == count
+    assert len(groups) == min(10, count)
+    assert max(sizes) - min(sizes) <= 1
+    order, begin = np.argsort(predictions), 0
+    for each in groups:
+        places = order[begin : begin + each["views"]]
+        begin += each["views"]
+        assert each["predicted"] == pytest.approx(predictions[places].mean(), abs=1e-6)
+        assert each["observed"] == pytest.approx(labels[places].mean(), abs=1e-6)
+        # Wilson's interval: the shares from which the observed one is 1.96 standard errors away.
+        for end in each["interval"]:
+            if 0.0 < end < 1.0:
+                error = math.sqrt(end * (1 - end) / each["views"])
+                assert abs(each["observed"] - end) == pytest.approx(1.959964 * error, abs=1e-5)
+    if count == 1000:
+        assert sum(low <= each["predicted"] <= high for each in groups for low, high in [each["interval"]]) >= 8
+
+
+def test_nothing_has_no_calibration() -> None:
+    assert calibration_of(np.zeros(0), np.zeros(0)) == []
+
+
+def test_columns_that_are_left_out_do_not_count(due: Make) -> None:
+    events = [due(60 * n, f"m{n % 7}", f"j{n % 5}", JobView if n % 3 else JobLike).event for n in range(200)]
+    whole, blind, nothing = StrongerGivenView(), StrongerGivenView([2, 5]), StrongerGivenView(range(3))
+    for model in (whole, blind, nothing):
+        world = Offline(Settings())
+        for number, event in enumerate(events):
+            model.learn(event.occurred_at)
+            if isinstance(event, JobView):
+                model.ask(number, event, world.view_of(event.member_id, event.occurred_at), world.table)
+            model.take(event)
+            world.take(event)
+    assert not any(blind._model.folded()[0][[2, 5]])
+    assert any(whole._model.folded()[0][[2, 5]])
+    assert len({tuple(model.predictions) for model in (whole, blind, nothing)}) == 3
