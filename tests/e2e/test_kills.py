@@ -14,7 +14,14 @@ import pytest
 
 from streamrec import codecs
 from streamrec.events import ActivityEntry, JobPosting, JobSave, JobView, TrainingExample
-from streamrec.features.fold import fold_entry, fold_member, fold_neighbours, fold_posting, remember
+from streamrec.features.fold import (
+    NEIGHBOUR_HALF_LIFE_MS,
+    fold_entry,
+    fold_member,
+    fold_neighbours,
+    fold_posting,
+    remember,
+)
 from streamrec.features.library import FEATURE_SET, feature_names
 from streamrec.features.state import JobState, MemberState, Neighbours, pack, unpack
 from streamrec.kafka.reader import read
@@ -107,7 +114,7 @@ def differences(system: Any, log: Log) -> list[str]:
             found.append(f"job {job}: {have.cells}, want {want.cells}")
     for job, row in rows.items():
         stored = unpack(Neighbours, system.client.get(system.keys.neighbours(job)))
-        scale = 2.0 ** ((stored.at - row.at) / (30 * 86_400_000))
+        scale = 2.0 ** ((stored.at - row.at) / NEIGHBOUR_HALF_LIFE_MS)
         if stored.weights.keys() != row.weights.keys():
             found.append(f"row {job} has other neighbours")
         elif not all(near(stored.weights[other] * scale, weight) for other, weight in row.weights.items()):
