@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from streamrec.features.columns import CODED, NEWEST, Floats, Rows
+from streamrec.features.columns import CODED, Floats, Rows
 from streamrec.features.table import JobTable
 from streamrec.features.view import SOURCES, MemberView
 
@@ -25,17 +25,7 @@ def alike(view: MemberView, table: JobTable, limit: int, now: int) -> Rows:
         int32, up to `limit` rows; of equal ones the newest first, then by `Columns.ties`. Empty for a member of whom nothing
         is known.
     """
-    n, columns = len(table), table.columns
-    scores = likeness(view, table)
-    scores[columns.closed[:n]] = 0.0
-    scores[table.expires_at <= now] = 0.0
-    rows = np.flatnonzero(scores)
-    values = scores[rows]
-    if len(rows) > limit:
-        kept = values >= np.partition(values, len(rows) - limit)[len(rows) - limit]
-        rows, values = rows[kept], values[kept]
-    order = np.lexsort((columns.ties[rows], -columns.scores[rows, NEWEST], -values))
-    return rows[order[:limit]].astype(np.int32)
+    return table.best_open(likeness(view, table), limit, now)
 
 
 def likeness(view: MemberView, table: JobTable) -> Floats:

@@ -336,12 +336,18 @@ class JobTable:
             Up to `limit` rows with an overlap above 0, best first (see `Titles.overlap`); of equal ones the newest
             first, then by `Columns.ties`.
         """
+        return self.best_open(self.titles.overlap(weights, len(self.ids)), limit, now)
+
+    def best_open(self, scores: Floats, limit: int, now: int) -> Rows:
+        """Up to `limit` rows that are neither closed nor expired at `now` (ms), those with the highest `scores` above 0.
+
+        `scores` has one number a row, and is used up. Best first; of equal ones the newest first, then by `Columns.ties`.
+        """
         n = len(self.ids)
-        overlap = self.titles.overlap(weights, n)
-        overlap[self.columns.closed[:n]] = 0.0
-        overlap[self.columns.times[:n, EXPIRES_AT] <= now] = 0.0
-        rows = np.flatnonzero(overlap)
-        values = overlap[rows]
+        scores[self.columns.closed[:n]] = 0.0
+        scores[self.columns.times[:n, EXPIRES_AT] <= now] = 0.0
+        rows = np.flatnonzero(scores)
+        values = scores[rows]
         if len(rows) > limit:
             kept = values >= np.partition(values, len(rows) - limit)[len(rows) - limit]
             rows, values = rows[kept], values[kept]
