@@ -1,6 +1,7 @@
 """P(stronger | view): will a member who looks at a job for the first time like it, save it or apply within half an hour?
 
-A model of its own, learned from the same features, and only when the half hour is over.
+A model of its own, learned only when the half hour is over, from the same features and from what is known of the member's
+outcomes so far (`habits`).
 """
 
 from collections import deque
@@ -17,12 +18,15 @@ from streamrec.features.table import JobTable
 from streamrec.features.view import MemberView
 from streamrec.models.regression import AdaGrad, ListRegression
 from streamrec.ranking.examples import is_positive
+from streamrec.training.habits import HABITS, Habits
 
 WINDOW_MS: Final = 30 * 60_000
 _LEAST: Final = 1e-15
 _GROUPS: Final = 10
 _Z: Final = 1.959964  # of a normal distribution, 95 % lie nearer
-_LEARNING_RATE: Final = 0.03  # rows come one by one, and most of them say no
+# Rows come one by one, and most of them say no: larger steps, of the intercept above all, would follow the last few.
+_LEARNING_RATE: Final = 0.03
+_INTERCEPT_LEARNING_RATE: Final = 0.01
 
 Floats = npt.NDArray[np.float64]
 
@@ -38,7 +42,8 @@ class StrongerGivenView:
 
     def __init__(self, blind: Sequence[int] = ()) -> None:
         self._blind = list(blind)
-        self._model = ListRegression(feature_names(), AdaGrad(_LEARNING_RATE))
+        self._model = ListRegression((*feature_names(), *HABITS), AdaGrad(_LEARNING_RATE), _INTERCEPT_LEARNING_RATE)
+        self._habits = Habits()
         self._open: deque[tuple[int, tuple[str, str], int]] = deque()  # when, who with which job, number
         self._rows: list[Floats] = []
         self._numbers: dict[tuple[str, str], int] = {}  # of those whose half hour is not over
@@ -51,8 +56,9 @@ class StrongerGivenView:
     def ask(self, number: int, event: JobView, view: MemberView, table: JobTable) -> None:
         """Predict, before `event` (the log's number `number`) is taken; `view` is its member at that moment."""
         now = event.occurred_at
-        values = matrix(view, table, table.rows([event.job_id]), now).astype(np.float64)
-        values[:, self._blind] = 0.0
+        features = matrix(view, table, table.rows([event.job_id]), now).astype(np.float64)
+        features[:, self._blind] = 0.0
+        values = np.hstack([features, [self._habits.of(event.member_id, now)]])
         weights, bias = self._model.folded()
         logit = float((values[0] * weights).sum() + bias)
         self.predictions.append(1.0 / (1.0 + np.exp(-max(logit, -700.0))))
@@ -68,6 +74,7 @@ class StrongerGivenView:
         """Note what was done; call `learn` with its time before."""
         self._only_views &= isinstance(event, JobView)
         if isinstance(event, JobLike | JobSave | JobApplication) and is_positive(event):
+            self._habits.note(event.member_id, event.occurred_at)
             number = self._numbers.get((event.member_id, event.job_id))
             if number is not None and event.occurred_at <= self._until[number]:
                 self.labels[number] = True
@@ -78,6 +85,7 @@ class StrongerGivenView:
             _, pair, number = self._open.popleft()
             del self._numbers[pair]
             row, self._rows[number] = self._rows[number], np.zeros((0, 0))
+            self._habits.close(pair[0], self.labels[number])
             self._model.learn_rows(row, np.array([float(self.labels[number])]), np.ones(1))
 
     def result(self, events: int) -> dict[str, Any] | None:

@@ -51,7 +51,17 @@ def test_what_is_learned_is_learned_when_the_half_hour_is_over(due: Make) -> Non
     within, after = due(1800, "x", "a").event, due(1900, "y", "a").event
     predictions, _ = told([*first, *liked, within, after])
     assert predictions[:21] == [0.5] * 21
-    assert predictions[21] > 0.6
+    assert predictions[21] > 0.52
+
+
+def test_whoever_went_on_before_is_expected_to_go_on_again(due: Make) -> None:
+    events = []
+    for n in range(200):
+        events += [due(4000 * n, "ann", f"a{n}").event, due(4000 * n + 60, "ann", f"a{n}", JobLike).event]
+        events.append(due(4000 * n + 90, "bob", f"a{n}").event)
+    predictions, _ = told(events)
+    assert predictions[-2] > 0.7
+    assert predictions[-1] < 0.3
 
 
 def test_only_the_second_half_is_measured(due: Make) -> None:
