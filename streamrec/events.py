@@ -142,7 +142,8 @@ class ActivityEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     `offset` and `index` say which effect of which source record this is: what lies at or below the consumer's mark for that
     source has been applied before. `action` is None where only `neighbours` (co-visitation) are meant. `sign` is -1 where
     an earlier save or like is taken back. `said` is what features of the job need of the event and of its member: fields of
-    the event by their names, of the profile as ``profile.region``; None for nothing.
+    the event by their names, of the profile as ``profile.region``; None for nothing. `toucher` is the member, where this is its
+    first touch of the job: see `features.resemblance`.
     """
 
     offset: int
@@ -154,6 +155,7 @@ class ActivityEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     first: bool = False
     neighbours: tuple[tuple[str, float], ...] = ()
     said: dict[str, str | int | float | bool] | None = None
+    toucher: int = 0
 
 
 class JobActivity(msgspec.Struct, frozen=True, kw_only=True):

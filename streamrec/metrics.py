@@ -67,6 +67,12 @@ RERANK_SHED = Counter(
 )
 
 # Labels (worker)
+CHOICES = Counter(
+    "streamrec_choices_total", "First actions on jobs that could have been served, and no list had shown."
+)
+RECALLED = Counter(
+    "streamrec_choices_recalled_total", "Of those, how many were candidates of a source at that moment.", ["source"]
+)
 LABELS = Counter("streamrec_labels_total", "Training examples made, by kind.", ["kind"])
 CORRECTIONS = Counter("streamrec_label_corrections_total", "Rows whose negative was taken back by a late check.")
 IMPRESSIONS_REPEATED = Counter(

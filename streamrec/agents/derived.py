@@ -80,16 +80,21 @@ class Buffer(ABC, Generic[Entry]):
         """About how many bytes the entry's ids take."""
 
 
+def entry_of(effect: Effect, offset: int = 0, index: int = 0) -> ActivityEntry:
+    """The effect that has this `index` among those of the source record at `offset`, as it travels."""
+    return ActivityEntry(
+        offset=offset, index=index, job_id=effect.job_id, occurred_at=effect.occurred_at, action=effect.action,
+        sign=effect.sign, first=effect.first, neighbours=effect.neighbours, said=effect.said, toucher=effect.toucher,
+    )  # fmt: skip
+
+
 class ActivityBuffer(Buffer[ActivityEntry]):
     """For the owners of jobs."""
 
     def add(self, offset: int, effects: Iterable[Effect]) -> None:
         """Add what the source record at `offset` did; offsets must not fall."""
         for index, effect in enumerate(effects):
-            self._put(effect.job_id, ActivityEntry(
-                offset=offset, index=index, job_id=effect.job_id, occurred_at=effect.occurred_at, action=effect.action,
-                sign=effect.sign, first=effect.first, neighbours=effect.neighbours, said=effect.said,
-            ))  # fmt: skip
+            self._put(effect.job_id, entry_of(effect, offset, index))
 
     def _wrap(self, entries: tuple[ActivityEntry, ...]) -> JobActivity:
         topic, topic_id, partition = self._source

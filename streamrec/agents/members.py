@@ -34,6 +34,7 @@ from streamrec.features.network import fold_own
 from streamrec.features.state import MemberState, Neighbours, Network, pack, unpack
 from streamrec.kafka.producer import ProduceFailedError, Producer, Record
 from streamrec.models.examples import example_key, is_example_of
+from streamrec.ranking.candidates import explain
 from streamrec.ranking.default import default_workflow
 from streamrec.ranking.engine import recent_ids
 from streamrec.ranking.examples import example, is_positive
@@ -278,6 +279,7 @@ class MemberAgent(OwnerAgent):
                     event, source, state, turn.neighbours, self._serving.table, self._settings.negatives,
                     viewed_again_after_ms=self._settings.viewed_again_after_ms,
                     without_posting=self._serving.without_posting, network=network, sources=self._sources,
+                    observe=_recalled,
                 )  # fmt: skip
                 if made is not None:
                     metrics.LABELS.labels(made.kind).inc()
@@ -304,6 +306,12 @@ class _Turn:
     ledger: Ledger
     stamps: dict[int, int]  # Kafka's time of each record, by its offset
     learned: list[Record] = field(default_factory=list)
+
+
+def _recalled(sources: int) -> None:
+    metrics.CHOICES.inc()
+    for name in ("any", *explain(sources)) if sources else ():
+        metrics.RECALLED.labels(name).inc()
 
 
 def _stage(name: str, started: float) -> float:

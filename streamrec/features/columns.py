@@ -6,6 +6,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from streamrec.features.resemblance import TOUCHERS
+
 POPULARITIES: Final = 3  # by which jobs are ordered: see `library.POPULARITY`
 CODED: Final = ("company", "city", "region", "country", "industry", "function")
 COLUMN_OF: Final = {name: index for index, name in enumerate(CODED)}  # of `codes`
@@ -62,6 +64,8 @@ class Columns:
         float64 ``(capacity, 2)``: least and most that is offered, NaN where unknown.
     skills
         int32 ``(capacity, SKILLS)``: codes of the skills asked for, filled up with 0.
+    touchers
+        uint32 ``(capacity, TOUCHERS)``: who touched the job last (see `features.resemblance`), filled up with 0.
     ties
         int64 ``(capacity,)``: a hash of the job id (see `tie_of`). What is equal otherwise is ordered by it, so that
         processes that got to know the same jobs in different orders choose the same ones.
@@ -85,6 +89,7 @@ class Columns:
         self.pay: Floats = np.full((capacity, 2), np.nan)
         self.labels: Ints = np.zeros((capacity, len(LABELS)), np.int32)
         self.skills: Ints = np.zeros((capacity, SKILLS), np.int32)
+        self.touchers: npt.NDArray[np.uint32] = np.zeros((capacity, TOUCHERS), np.uint32)
         self.ties: Longs = np.zeros(capacity, np.int64)
 
     def hold(self, rows: int) -> None:
@@ -100,5 +105,5 @@ class Columns:
     def _arrays(self) -> tuple[npt.NDArray[Any], ...]:
         return (
             self.codes, self.times, self.scores, self.cells, self.cell_times, self.has_posting, self.closed, self.remote,
-            self.pay, self.labels, self.skills, self.ties,
+            self.pay, self.labels, self.skills, self.touchers, self.ties,
         )  # fmt: skip

@@ -37,6 +37,7 @@ from streamrec.events import (
 from streamrec.features.language.streams import ACTION_OF
 from streamrec.features.library import PLAN
 from streamrec.features.plan import Plan
+from streamrec.features.resemblance import entered, mark_of, toucher_of
 from streamrec.features.state import JobState, MemberState, Neighbours, Recent
 from streamrec.features.windows import DAY_MS, fade
 
@@ -79,6 +80,8 @@ class Effect(msgspec.Struct, frozen=True, array_like=True, gc=False):
         The time to count it at (ms): that of the event or, where something is taken back, the time of that.
     said
         What the job's owner needs besides of the event and of its member: see `Plan.travels`.
+    toucher
+        The member, where `first`: see `features.resemblance`; 0 otherwise.
     """
 
     job_id: str
@@ -88,6 +91,7 @@ class Effect(msgspec.Struct, frozen=True, array_like=True, gc=False):
     neighbours: tuple[tuple[str, float], ...]
     occurred_at: int
     said: dict[str, Any] | None = None
+    toucher: int = 0
 
 
 def is_duplicate(state: MemberState, event: Event) -> bool:
@@ -212,10 +216,16 @@ def _fold_action(state: MemberState, event: JobEvent, plan: Plan) -> Effect | No
     first = place < 0 and not (
         job_id in state.viewed or job_id in state.liked or job_id in state.saved or job_id in state.applied
     )
+    toucher = _toucher(state, event.member_id) if first else 0
     _put(jobs, job_id, at)
     pairs = _pairs(state, job_id, at) if first else ()
     _enter(state, place, job_id, at)
-    return Effect(job_id, action, 1, first, pairs, at, said)
+    return Effect(job_id, action, 1, first, pairs, at, said, toucher)
+
+
+def _toucher(state: MemberState, member_id: str) -> int:
+    state.mark = state.mark or mark_of(member_id)
+    return toucher_of(state.mark, max(len(state.viewed), len(state.liked), len(state.saved), len(state.applied)))
 
 
 def _place(state: MemberState, job_id: str) -> int:
@@ -289,6 +299,8 @@ def fold_entry(state: JobState, entry: ActivityEntry | Effect, plan: Plan = PLAN
     if entry.sign > 0:
         _touch_time(state, entry.occurred_at)
     plan.fold_job(state.cells, entry.action, entry.said, entry.occurred_at, entry.sign)
+    if entry.toucher:
+        state.touchers = entered(state.touchers, entry.toucher, entry.occurred_at)
 
 
 def fold_neighbours(row: Neighbours, entry: ActivityEntry | Effect) -> None:

@@ -44,6 +44,7 @@ from streamrec.features.language import (
     profile,
     rank,
     rate,
+    resemblance,
     same,
     saves,
     share,
@@ -61,6 +62,7 @@ from streamrec.features.plan import Plan
 _LONG_AGO: Final = math.log1p(30 * 24 * 60)  # minutes
 _USUAL_STRENGTH: Final = 1 / 7  # likes, saves and applications to a view
 _FAR_DOWN: Final = math.log1p(100)  # places
+_LEAST_LIKE: Final = 0.01  # of whoever resembles the member most
 _SENSIBLE_PAY: Final = (0.01, 1e12)  # in any currency and for any time: beyond lies a mistake of whoever wrote it
 
 # By these jobs are ordered, for what is popular: candidates, leaders, the API.
@@ -163,6 +165,13 @@ _HISTORY: Final = (
         default=_FAR_DOWN,
     ),
     Feature("last_covisit", log1p(last_cooccurrence()), "touched by who touched the newest job", "log1p"),
+    Feature(
+        "resemblance",
+        log(resemblance() + _LEAST_LIKE),
+        "how much those who touched it last resemble the member",
+        "log ratio",
+        default=math.log(_LEAST_LIKE),
+    ),
     Feature("title_overlap", cosine(posting.title, interests), "title and recent titles", "cosine", tags=("content",)),
     Feature(
         "last_title_overlap", cosine(posting.title, last_title), "title and the last title", "cosine", tags=("content",)

@@ -44,6 +44,7 @@ class MemberState(msgspec.Struct, array_like=True):
     saved: dict[str, int] = msgspec.field(default_factory=dict)
     liked: dict[str, int] = msgspec.field(default_factory=dict)
     seen: list[bytes] = msgspec.field(default_factory=lambda: [b""] * STREAMS)  # by stream: see `fold.is_duplicate`
+    mark: int = 0  # by which jobs know the member: see `features.resemblance`
 
 
 class JobState(msgspec.Struct, array_like=True):
@@ -57,6 +58,7 @@ class JobState(msgspec.Struct, array_like=True):
     )  # what aggregates keep, by state key: see `features.plan`
     first_at: int = 0
     last_at: int = 0
+    touchers: bytes = b""  # who touched it last: see `features.resemblance`
 
 
 class Neighbours(msgspec.Struct, array_like=True):

@@ -36,6 +36,7 @@ from streamrec.features.language.aggregates import Aggregate
 from streamrec.features.leaders import Group, Leaders
 from streamrec.features.library import PLAN, POPULARITY
 from streamrec.features.plan import Plan
+from streamrec.features.resemblance import touchers_in
 from streamrec.features.state import JobState
 from streamrec.features.text import tokens
 from streamrec.features.texts import text_of
@@ -150,6 +151,9 @@ class JobTable:
         columns.scores[row] = leading
         columns.times[row, :EXPIRES_AT] = (posted_at, state.first_at, state.last_at)
         self._leaders.written(row, tuple(columns.codes[row].tolist()), leading)
+        touchers = touchers_in(state.touchers)
+        columns.touchers[row] = 0
+        columns.touchers[row, : len(touchers)] = touchers
         return row
 
     def remove(self, job_id: str) -> None:

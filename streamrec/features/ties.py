@@ -78,6 +78,10 @@ class Ties:
         share += self._gaps[:, column]
         return share
 
+    def resemblance(self) -> Floats:
+        """How much those who touched each job last resemble the member, 0 to 1."""
+        return self._view.resemblance(self._table).of(self._table.columns.touchers[self._rows])
+
     # Words of titles.
 
     @cached_property

@@ -12,6 +12,7 @@ from streamrec.events import Action, MemberProfile
 from streamrec.features.columns import CODED, Columns, Floats, Ints, Longs, Rows
 from streamrec.features.fold import NEIGHBOUR_HALF_LIFE_MS
 from streamrec.features.network import deeds
+from streamrec.features.resemblance import Resemblance, history
 from streamrec.features.state import MemberState, Neighbours, Network, Recent
 from streamrec.features.table import JobTable
 from streamrec.features.text import tokens
@@ -106,6 +107,7 @@ class MemberView:
     colleagues: dict[int, int]
     context: Mapping[str, str | None]
     _covisits: "Covisits" = field(repr=False)
+    _resemblance: Resemblance | None = field(default=None, repr=False)
     _words: Singles | None = field(default=None, repr=False)
     _lengths: Singles | None = field(default=None, repr=False)
 
@@ -190,6 +192,13 @@ class MemberView:
         place = np.searchsorted(known, rows)
         place[place == len(known)] = 0
         return np.where((known[place] == rows)[:, None], self.network_counts[place], np.float32(0.0))
+
+    def resemblance(self, table: JobTable) -> Resemblance:
+        """Who resembles the member."""
+        if self._resemblance is None:
+            rows = table.rows(history(self.state))
+            self._resemblance = Resemblance(self.state.mark, table.columns.touchers[rows[rows >= 0]])
+        return self._resemblance
 
     def words(self, table: JobTable) -> Singles:
         """float32 ``(len(table.titles), 3)``: weight of each word in `RECENT`, `DESIRED` and `LAST`."""

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from streamrec.models.base import Model
-from streamrec.models.calibration import ServedIntercept
+from streamrec.models.calibration import Calibrator
 from streamrec.models.measures import Data
 from streamrec.models.moving import Move
 from streamrec.models.regression import (
@@ -61,8 +61,8 @@ class _State(msgspec.Struct, array_like=True, frozen=True):
     score_intercepts: tuple[float, float] | None = None
     score_weights: bytes = b""
     score_squares: bytes = b""
-    whole_lists: ServedIntercept = msgspec.field(default_factory=ServedIntercept)
-    parts: ServedIntercept = msgspec.field(default_factory=ServedIntercept)
+    whole_lists: Calibrator = msgspec.field(default_factory=Calibrator)
+    parts: Calibrator = msgspec.field(default_factory=Calibrator)
     shown_rows: int = 0
     closed_rows: int = 0
     whole: bool = False
@@ -83,7 +83,7 @@ class JobCheck(Model):
     its own for each segment of members (see `score_head`). Each has an intercept for sampled lists and one for shown lists,
     and the same weights for both.
 
-    P(job checked) is served with the first of these intercepts that there is enough to say of:
+    P(job checked) is served with the first of these intercepts (1 and 2 with a slope) that there is enough to say of:
 
     1. the one fitted to whole closed lists (see `models.calibration`), once they had `CALIBRATED_ROWS` rows;
     2. where closed lists do not name the rows that were checked, one fitted to the parts as they come, once as many
@@ -110,7 +110,7 @@ class JobCheck(Model):
         self._scaler = Scaler(width)
         self._check_steps = AdaGrad()
         self._check, self._score = Head(width, self._check_steps), ScoreHead(width, 1 + len(SEGMENTS))
-        self._whole_lists, self._parts = ServedIntercept(), ServedIntercept()
+        self._whole_lists, self._parts = Calibrator(), Calibrator()
         self._shown_rows = self._closed_rows = 0
         self._whole = False  # whether closed lists name the rows that were checked
         self._before_shown = b""  # what was learned before the first shown list, until the first one closes
@@ -123,7 +123,8 @@ class JobCheck(Model):
 
     def folded(self, data: Data | None = None) -> tuple[Floats, float]:
         """See `Model.folded`."""
-        return self._scaler.fold(self._check.weights, self._intercept(data))
+        slope, intercept = self._line(data)
+        return self._scaler.fold(slope * self._check.weights, intercept)
 
     def folded_score(self) -> tuple[Floats, float]:
         """See `Model.folded_score`: without what the segments have of their own."""
@@ -147,12 +148,14 @@ class JobCheck(Model):
         """See `Model.deviations`."""
         return np.sqrt(self._scaler.variances)
 
-    def _intercept(self, data: Data | None) -> float:
-        sampled = self._check.intercepts[0]
+    def _line(self, data: Data | None) -> tuple[float, float]:
+        """Slope and intercept that log odds are told with."""
+        sampled = (1.0, self._check.intercepts[0])
         if data == "sampled":
             return sampled
         if self.calibrated or (self._whole and SAMPLED not in self.learned):
-            return (self._whole_lists if self._whole else self._parts).intercept
+            served = self._whole_lists if self._whole else self._parts
+            return served.slope, served.intercept
         return sampled
 
     def _step(self, rows: Rows) -> None:

@@ -1,6 +1,6 @@
 """Training examples: what a member did, beside jobs that it could have chosen, with the feature values of that moment."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -42,6 +42,7 @@ def example(
     network: Network | None = None,
     view: MemberView | None = None,
     sources: tuple[Source, ...] = SOURCES,
+    observe: Callable[[int], None] | None = None,
 ) -> TrainingExample | None:
     """The example that `event` makes: the job first, then up to `count` negatives sampled from the member's candidates.
 
@@ -69,6 +70,8 @@ def example(
         What `MemberView.build` makes of the above, where the caller has it already.
     sources
         Where candidates come from: those of the workflow that makes lists; default all.
+    observe
+        Told which sources gave the job, as a bit mask, where it could have been served; default nobody.
 
     Returns
     -------
@@ -83,8 +86,12 @@ def example(
     if not gate.allows(first)[0]:  # before all else: every repeated view ends here
         return None
     view = view or MemberView.build(state, neighbours, table, now, network, {"surface": event.surface})
-    candidates = gather(view, table, gate, now, sources=sources).rows
-    if positive not in candidates:
+    gathered = gather(view, table, gate, now, sources=sources)
+    candidates = gathered.rows
+    found = gathered.sources[candidates == positive]
+    if observe is not None:
+        observe(int(found.sum()))
+    if not len(found):
         return None
     others = sample(candidates, table, positive, count, event.event_id)
     if not len(others):

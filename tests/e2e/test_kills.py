@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from streamrec import codecs
-from streamrec.events import ActivityEntry, JobPosting, JobSave, JobView, TrainingExample
+from streamrec.agents.derived import entry_of
+from streamrec.events import JobPosting, JobSave, JobView, TrainingExample
 from streamrec.features.fold import (
     NEIGHBOUR_HALF_LIFE_MS,
     fold_entry,
@@ -74,10 +75,7 @@ def expected(log: Log) -> tuple[dict[str, MemberState], dict[str, JobState], dic
         state = members.setdefault(event.member_id, MemberState())
         remember(state, event)
         for effect in fold_member(state, event):
-            entry = ActivityEntry(
-                offset=0, index=0, job_id=effect.job_id, occurred_at=effect.occurred_at, action=effect.action,
-                sign=effect.sign, first=effect.first, neighbours=effect.neighbours, said=effect.said,
-            )  # fmt: skip
+            entry = entry_of(effect)
             fold_entry(jobs[effect.job_id], entry)
             if effect.neighbours:
                 fold_neighbours(rows.setdefault(effect.job_id, Neighbours()), entry)

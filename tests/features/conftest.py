@@ -6,8 +6,8 @@ from random import Random
 
 import pytest
 
+from streamrec.agents.derived import entry_of
 from streamrec.events import (
-    ActivityEntry,
     JobApplication,
     JobDismissal,
     JobEvent,
@@ -129,10 +129,7 @@ def make_world(seed: int, jobs: int = 60, members: int = 8, events: int = 600) -
         at = START + random.randrange(40 * 24 * 60) * 60_000
         event = kind(event_id=f"e{number}", member_id=member_id, job_id=f"j{random.randrange(jobs)}", occurred_at=at)
         for effect in fold_member(world.members[member_id], event):
-            entry = ActivityEntry(
-                offset=number, index=0, job_id=effect.job_id, occurred_at=effect.occurred_at, action=effect.action,
-                sign=effect.sign, first=effect.first, neighbours=effect.neighbours, said=effect.said,
-            )  # fmt: skip
+            entry = entry_of(effect, number)
             fold_entry(world.jobs.setdefault(entry.job_id, JobState()), entry)
             fold_neighbours(world.neighbours.setdefault(entry.job_id, Neighbours()), entry)
     for member_id, member in world.members.items():

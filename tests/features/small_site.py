@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from streamrec.agents.derived import entry_of
 from streamrec.events import (
     ActivityEntry,
     Connection,
@@ -95,10 +96,7 @@ class Small:
 
     def _fold(self, member_id: str, event: Any) -> None:
         for effect in fold_member(self.members.setdefault(member_id, MemberState()), event, self.plan):
-            entry = ActivityEntry(
-                offset=len(self.entries), index=0, job_id=effect.job_id, occurred_at=effect.occurred_at,
-                action=effect.action, sign=effect.sign, first=effect.first, neighbours=effect.neighbours, said=effect.said,
-            )  # fmt: skip
+            entry = entry_of(effect, len(self.entries))
             self.entries.append(entry)
             fold_entry(self.jobs.setdefault(entry.job_id, JobState()), entry, self.plan)
             fold_neighbours(self.neighbours.setdefault(entry.job_id, Neighbours()), entry)

@@ -115,6 +115,30 @@ class Slow:
         lengths = [sum(self.idf[w] ** 2 for w in words), sum((x * self.idf[w]) ** 2 for w, x in weights.items())]
         return dot / math.sqrt(lengths[0] * lengths[1]) if all(lengths) else 0.0
 
+    def touchers(self, job_id: str) -> list[tuple[int, float]]:
+        """Mark, and jobs touched, of each."""
+        job = self.world.jobs.get(job_id, JobState())
+        numbers = [int.from_bytes(job.touchers[place + 4 : place + 8]) for place in range(0, len(job.touchers), 8)]
+        return [(number >> 8, 2.0 ** ((number & 255) / 24) - 1) for number in numbers]
+
+    @cached_property
+    def alike(self) -> tuple[dict[int, float], float]:
+        shared: dict[int, float] = defaultdict(float)
+        counted: dict[int, list[float]] = defaultdict(list)
+        touched = {**self.state.viewed, **self.state.liked, **self.state.saved, **self.state.applied}
+        for job_id in touched.keys() - self.state.dismissed.keys():
+            for mark, count in self.touchers(job_id):
+                if mark != self.state.mark:
+                    shared[mark] += 1 / math.sqrt(len(self.touchers(job_id)))
+                    counted[mark].append(count)
+        return shared, max((shared[mark] / (5 + min(counts)) for mark, counts in counted.items()), default=0.0)
+
+    def resemblance(self, job_id: str) -> float:
+        shared, top = self.alike
+        found = self.touchers(job_id)
+        each = [shared[mark] / (5 + count) for mark, count in found if mark in shared]
+        return sum(each) / (3 + len(found)) / top if top else 0.0
+
     def decayed(self, aggregate: Aggregate, cells: dict[str, Any], now: int) -> float:
         value, at, _ = cells.get(aggregate.state_key, (0.0, 0, 0))
         return float(max(0.0, value * 2.0 ** (min(0, at - now) / aggregate.window.span_ms)))
@@ -272,6 +296,7 @@ class Slow:
             "covisit": math.log1p(self.covisits.get(job_id, 0.0)),
             "covisit_rank": math.log1p(ranked.index(job_id) if job_id in self.covisits else 100),
             "last_covisit": math.log1p(self.last_covisits.get(job_id, 0.0)),
+            "resemblance": math.log(0.01 + self.resemblance(job_id)),
             "title_overlap": self.cosine(self.words(job_id), self.interests),
             "last_title_overlap": self.cosine(self.words(job_id), self.last),
             "company_share": self.share(job_id, "company"),
@@ -405,7 +430,7 @@ def test_the_order_of_the_set_is_what_it_was() -> None:
         "job_applications", "job_dismissals", "save_rate", "apply_rate", "job_strength", "company_popularity",
         "region_popularity", "function_popularity", "standing_hour", "standing_day", "standing_days", "standing_new",
         "job_trend", "region_interest", "industry_interest", "posting_age", "job_idle", "covisit", "covisit_rank",
-        "last_covisit", "title_overlap", "last_title_overlap", "company_share", "city_share", "region_share",
+        "last_covisit", "resemblance", "title_overlap", "last_title_overlap", "company_share", "city_share", "region_share",
         "industry_share", "function_share", "desired_overlap", "desired_coverage", "same_city", "same_region",
         "same_company", "same_function", "same_industry", "remote_match", "followed_company", "skill_overlap",
         "level_gap", "pay", "network_views", "network_likes", "network_applications", "network_at_company",

@@ -45,6 +45,7 @@ STATES: dict[str, MemberState | JobState | Neighbours | Network] = {
         viewed={"j1": 1_700_000_100_000, "j2": 1_700_000_150_000},
         saved={"j2": 1_700_000_200_000},
         seen=[bytes(range(16))] * STREAMS,
+        mark=0xABCDEF,
     ),
     "job": JobState(
         version=3,
@@ -60,6 +61,7 @@ STATES: dict[str, MemberState | JobState | Neighbours | Network] = {
         ),
         first_at=1_700_000_100_000,
         last_at=1_700_000_200_000,
+        touchers=bytes(range(16)),
     ),
     "neighbours": Neighbours(at=1_700_000_100_000, weights={"j2": 1.5, "j3": 0.125}),
     "network": Network(
@@ -83,7 +85,10 @@ def test_the_bytes_of_the_present_format_are_what_they_were(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["member", "job"])
 def test_the_bytes_of_format_1_are_read_as_cells(name: str) -> None:
-    assert unpack(kind(STATES[name]), (GOLDEN / f"{name}-1.bin").read_bytes()) == STATES[name]
+    state = STATES[name]
+    of_members = {"mark": 0} if isinstance(state, MemberState) else {"touchers": b""}  # unknown then
+    read = unpack(kind(state), (GOLDEN / f"{name}-1.bin").read_bytes())
+    assert read == msgspec.structs.replace(state, **of_members)
 
 
 def test_what_the_aggregates_of_another_version_keep_is_carried_along() -> None:

@@ -3,16 +3,16 @@ import math
 import numpy as np
 import pytest
 
-from streamrec.models.calibration import LARGEST_LATE, ServedIntercept
+from streamrec.models.calibration import LARGEST_LATE, Calibrator
 
 
-def learned(bias: float, lists: int, late: float = 0.0, seed: int = 0) -> ServedIntercept:
-    """Has learned lists of 20 rows with log odds ``logit + bias``; a share of the checks comes after closing."""
+def learned(bias: float, lists: int, late: float = 0.0, seed: int = 0, slope: float = 1.0) -> Calibrator:
+    """Has learned lists of 20 rows with log odds ``slope * logit + bias``; a share of the checks comes after closing."""
     random = np.random.default_rng(seed)
-    served = ServedIntercept()
+    served = Calibrator()
     for _ in range(lists):
         logits = random.normal(size=20)
-        checked = random.random(20) < 1 / (1 + np.exp(-(logits + bias)))
+        checked = random.random(20) < 1 / (1 + np.exp(-(slope * logits + bias)))
         in_time = checked & (random.random(20) >= late)
         served.learn(logits, in_time.astype(np.float64))
         for _ in range(int((checked & ~in_time).sum())):
@@ -23,6 +23,14 @@ def learned(bias: float, lists: int, late: float = 0.0, seed: int = 0) -> Served
 @pytest.mark.parametrize("bias", [-4.0, -2.0, 0.0, 3.0])
 def test_the_intercept_is_found(bias: float) -> None:
     assert learned(bias, 2000).intercept == pytest.approx(bias, abs=0.25 if abs(bias) > 3 else 0.15)
+
+
+@pytest.mark.parametrize("slope", [0.5, 0.8, 1.0, 1.5])
+@pytest.mark.parametrize("bias", [-2.0, 0.0])
+def test_the_slope_is_found(slope: float, bias: float) -> None:
+    served = learned(bias, 2000, slope=slope)
+    assert served.slope == pytest.approx(slope, abs=0.15)
+    assert served.intercept == pytest.approx(bias, abs=0.15)
 
 
 def test_checks_after_closing_count_although_their_rows_were_closed_without() -> None:
@@ -43,13 +51,13 @@ def test_late_checks_alone_do_not_lift_it_without_end() -> None:
 
 
 def test_no_step_is_larger_than_one() -> None:
-    served = ServedIntercept(intercept=-30.0)
+    served = Calibrator(intercept=-30.0)
     served.learn(np.zeros(50), np.ones(50))
     assert served.intercept == -29.0
 
 
 def test_numbers_that_cannot_be_its_own_are_known() -> None:
-    assert ServedIntercept().is_sound()
+    assert Calibrator().is_sound()
     for bad in (
         (math.nan,),
         (0.0, -1.0),
@@ -57,5 +65,9 @@ def test_numbers_that_cannot_be_its_own_are_known() -> None:
         (0.0, 0.0, 1.1),
         (0.0, 0.0, 0.0, -1),
         (0.0, 0.0, 0.0, 0, -1),
+        (0.0, 0.0, 0.0, 0, 0, 0.0),
+        (0.0, 0.0, 0.0, 0, 0, math.nan),
+        (0.0, 0.0, 0.0, 0, 0, 1.0, math.inf),
+        (0.0, 0.0, 0.0, 0, 0, 1.0, 0.0, -1.0),
     ):
-        assert not ServedIntercept(*bad).is_sound()
+        assert not Calibrator(*bad).is_sound()

@@ -73,3 +73,17 @@ def test_taking_back_and_dismissing_is_not_positive(world: Make) -> None:
     assert is_positive(event_on(here, "j1", JobLike))
     assert not is_positive(JobSave(event_id="e", member_id="m", job_id="j1", occurred_at=1, saved=False))
     assert not is_positive(JobLike(event_id="e", member_id="m", job_id="j1", occurred_at=1, liked=False))
+
+
+def test_which_sources_gave_the_job_is_told(world: Make) -> None:
+    here = world()
+    view = MemberView.build(here.member, here.neighbours, here.table, here.now)
+    gathered = gather(view, here.table, Gate(here.member, here.table, here.now), here.now)
+    told: list[int] = []
+    given = dict(zip(gathered.rows.tolist(), gathered.sources.tolist(), strict=True))
+    for row, job_id in enumerate(here.table.ids):
+        could = Gate(here.member, here.table, here.now).allows(np.array([row], np.int32))[0]
+        made(here, job_id, observe=told.append)
+        assert told == ([given.get(row, 0)] if could else [])
+        told.clear()
+    assert 0 < len(given) < len(here.table)

@@ -69,6 +69,7 @@ from streamrec.features.language.ties import (
     last_cooccurrence,
     last_title,
     rank,
+    resemblance,
     share,
     standing,
 )
@@ -82,6 +83,6 @@ __all__ = [
     "cosine", "count", "coverage", "cross", "decay", "dismissals", "distinct", "feature", "first", "first_of", "home",
     "interests", "inverse_rank", "is_missing", "job", "last", "last_cooccurrence", "last_title", "latest", "least",
     "level", "likes", "log", "log1p", "mean", "mean_of", "member", "minutes_since", "most", "newest", "one_hot", "one_of",
-    "only_between", "only_if", "overlap", "pair", "posting", "profile", "rank", "rate", "ratio", "same", "saves",
+    "only_between", "only_if", "overlap", "pair", "posting", "profile", "rank", "rate", "ratio", "resemblance", "same", "saves",
     "session", "share", "signed", "sliding", "standing", "top", "total", "trend", "variance", "views",
 ]  # fmt: skip

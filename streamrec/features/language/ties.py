@@ -108,6 +108,23 @@ class Rank(_Tie):
 
 
 @dataclass(frozen=True)
+class Resemblance(_Tie):
+    """How much those who touched the job last resemble the member."""
+
+    kind: ClassVar[str] = "resemblance"
+
+    @property
+    def sources(self) -> frozenset[str]:
+        return _TOUCHED
+
+    def __str__(self) -> str:
+        return "resemblance()"
+
+    def read(self, of: "Reading", *inputs: Any) -> Any:
+        return of.ties.resemblance()
+
+
+@dataclass(frozen=True)
 class Words(Expression):
     """Weighted words of a member, or those of a title."""
 
@@ -297,6 +314,11 @@ def cooccurrence() -> Cooccurrence:
 def last_cooccurrence() -> Cooccurrence:
     """The same to the member's newest job alone."""
     return LastCooccurrence()
+
+
+def resemblance() -> Resemblance:
+    """How much those who touched the job last resemble the member, 0 to 1: see `features.resemblance`."""
+    return Resemblance()
 
 
 def rank(tie: Cooccurrence) -> Rank:

@@ -27,6 +27,7 @@ from streamrec.features.language import (
     posting,
     profile,
     rank,
+    resemblance,
     share,
     standing,
     views,
@@ -56,6 +57,18 @@ def test_ties_to_the_newest_job_alone(small: Any) -> None:
     site.view("b", T + 1, member_id="m")
     assert site.read("c", "d")["tie"] == pytest.approx([0.95, 1.0], rel=1e-6)
     assert site.read("c", "d")["last"] == pytest.approx([0.0, 1.0], rel=1e-6)
+
+
+def test_resemblance_of_those_who_touched_a_job(small: Any) -> None:
+    site = small(alike=resemblance())
+    for number, job_id in enumerate("abcdef"):  # "x" shares two jobs with the member, "y" one, "z" none
+        for viewer in {"a": "xy", "b": "x", "c": "z", "d": "x", "e": "y", "f": "z"}[job_id]:
+            site.view(job_id, T + number, member_id=viewer)
+    assert site.read("d", "e", "f")["alike"] == [0, 0, 0]
+    site.view("a", T, member_id="m")
+    site.view("b", T + 1, member_id="m")
+    close, far, none, unknown = site.read("d", "e", "f", "unknown")["alike"]
+    assert 0.25 > close > far > none == unknown == 0
 
 
 def test_standing_among_open_jobs(small: Any) -> None:
