@@ -1,7 +1,7 @@
 """Apache Kafka on this machine without containers: nodes in KRaft mode, each broker and controller at once.
 
-People start it with ``streamrec kafka start`` (see `local.lasting`), tests with `start_kafka` and `Cluster`. What a node keeps is in
-its directory: a node that starts on it again goes on from there, also after SIGKILL.
+People start it with ``streamrec kafka start`` (see `local.lasting`), tests with `start_kafka` and `Cluster`. What a node keeps
+is in its directory: a node that starts on it again goes on from there, also after SIGKILL.
 """
 
 import base64
