@@ -260,7 +260,7 @@ def start_all(
     try:
         for node in nodes:
             node.wait_until_up(_UP_S)
-    except ServerError:
+    except BaseException:  # also a Ctrl-C
         for node in nodes:
             node.stop(0)
         raise
