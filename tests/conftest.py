@@ -14,7 +14,7 @@ import pytest
 from streamrec.local import jars, kafka, servers
 from streamrec.local.servers import Server, start_redis
 
-from .brokers import BOTH, DIRECTORY, LACK, StartBroker
+from .brokers import BOTH, CHANGES, DIRECTORY, LACK, StartBroker
 from .registry_server import RegistryServer
 
 # A busy machine makes no example wrong, so none has a deadline. `make test-fast` takes the quick profile.
@@ -52,7 +52,7 @@ def start_broker(request: pytest.FixtureRequest) -> StartBroker:
     if request.param == "embedded":
         return servers.start_broker
     installed: kafka.Installation = request.getfixturevalue("kafka_installed")
-    return lambda directory: kafka.start_kafka(directory, installed)
+    return lambda directory: kafka.start_kafka(directory, installed, changes=CHANGES)
 
 
 @pytest.fixture(scope="session")

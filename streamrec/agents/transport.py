@@ -67,6 +67,16 @@ class _PromptThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             coordinator.generation = 1
         await super().on_thread_stop()
 
+    @property
+    def refusal(self) -> Exception | None:
+        """Why Kafka will never have this consumer in its group; None where it has, or may have. Faust does not look at it."""
+        coordinator = None if self._consumer is None else self._consumer._coordinator
+        if coordinator is None:
+            return None
+        joining, pending = coordinator._coordination_task, coordinator._pending_exception
+        found: Exception | None = joining.exception() if joining.done() and not joining.cancelled() else pending
+        return found
+
 
 class PositionedConsumer(driver.Consumer):  # type: ignore[misc]
     """Reads from where the store says, and commits to Kafka what the store holds.
@@ -99,6 +109,12 @@ class PositionedConsumer(driver.Consumer):  # type: ignore[misc]
     def advance(self, tp: TP, next_offset: int) -> None:
         """Tell that the store holds everything of `tp` below `next_offset`; committed to Kafka within the commit interval."""
         self._stored[tp] = next_offset
+
+    @property
+    def refusal(self) -> Exception | None:
+        """See `_PromptThread.refusal`."""
+        found: Exception | None = self._thread.refusal
+        return found
 
     def end(self, tp: TP) -> tuple[int, int] | None:
         """The offset after the last one of `tp`, and when Kafka said so (ms); None if it has not since the assignment."""
