@@ -47,9 +47,15 @@ def kafka_installed() -> kafka.Installation:
 
 
 @pytest.fixture(scope="session", params=BOTH)
-def start_broker(request: pytest.FixtureRequest) -> StartBroker:
-    """Starts an empty broker that keeps its log in a directory: the embedded one, then, in the second half, Apache Kafka."""
-    if request.param == "embedded":
+def broker_kind(request: pytest.FixtureRequest) -> str:
+    """The embedded broker, then, in the second half, Apache Kafka."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def start_broker(broker_kind: str, request: pytest.FixtureRequest) -> StartBroker:
+    """Starts an empty broker that keeps its log in a directory, of the kind whose turn it is."""
+    if broker_kind == "embedded":
         return servers.start_broker
     installed: kafka.Installation = request.getfixturevalue("kafka_installed")
     return lambda directory: kafka.start_kafka(directory, installed, changes=CHANGES)

@@ -109,7 +109,7 @@ def fetch(directory: Path, say: Callable[[str], None] = lambda _line: None) -> P
     ServerError
         Maven is missing, or cannot get the jars.
     """
-    directory = directory.absolute()  # Maven takes paths as relative to the pom
+    directory = directory.resolve()  # Maven takes paths as relative to the pom
     place = _place(directory)
     if not place.is_dir():
         say(f"fetching Apache Kafka {kafka_version()} by Maven into {place}")
@@ -125,7 +125,7 @@ def fetch(directory: Path, say: Callable[[str], None] = lambda _line: None) -> P
 
 
 def _place(directory: Path) -> Path:
-    return directory.absolute() / f"kafka-{kafka_version()}-{hashlib.sha256(pom().read_bytes()).hexdigest()[:8]}"
+    return directory.resolve() / f"kafka-{kafka_version()}-{hashlib.sha256(pom().read_bytes()).hexdigest()[:8]}"
 
 
 def _copy(into: Path) -> None:
