@@ -106,6 +106,10 @@ class System:
         """Keys of the generation that counts now."""
         return generations.current(self.client, self.settings).keys(self.settings.namespace)
 
+    def grow(self, partitions: int) -> None:
+        """Processes that start from now on have the setting changed."""
+        self.settings = msgspec.structs.replace(self.settings, partitions=partitions)
+
     def environ(self) -> dict[str, str]:
         """The settings as environment variables."""
         values = msgspec.structs.asdict(self.settings)
