@@ -109,6 +109,8 @@ class System:
     def grow(self, partitions: int) -> None:
         """Processes that start from now on have the setting changed."""
         self.settings = msgspec.structs.replace(self.settings, partitions=partitions)
+        self._producer.close()
+        self._producer = Producer(self.settings)  # one that knows of them: others learn it within some minutes
 
     def environ(self) -> dict[str, str]:
         """The settings as environment variables."""
