@@ -136,7 +136,12 @@ class Admin:
     def _wait_for_leaders(self, counts: Mapping[str, int]) -> None:
         """New partitions answer only once they have a leader, a moment after they were made."""
         places = [(name, number) for name, count in counts.items() for number in range(count)]
-        self._patiently(lambda: self._offsets(places, OffsetSpec.latest()))
+
+        def ask() -> None:
+            self.partitions()  # else the client goes by the number of partitions that it knows
+            self._offsets(places, OffsetSpec.latest())
+
+        self._patiently(ask)
 
     def _patiently(self, ask: Callable[[], T]) -> T:
         """What `ask` answers; it is asked again while Kafka refuses for a moment only, for as long as one call may take."""

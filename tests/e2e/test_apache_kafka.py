@@ -240,6 +240,7 @@ def test_any_one_of_three_nodes_may_die(cluster: Any) -> None:
     cluster.produce(("job-postings", posting) for posting in POSTINGS)
     cluster.start("worker")
     cluster.start("trainer")
+    cluster.settle(90)
     for number in (1, 2, 3):
         cluster.produce(log.more(100))
         nodes.kill(number)
