@@ -10,7 +10,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-fast lint format clean
+.PHONY: help demo kafka test test-fast test-kafka lint format clean
 
 help: ## this list
 	@echo "streamrec: job recommendations from event streams"
@@ -22,6 +22,9 @@ help: ## this list
 demo: $(VENV)/.local ## everything on this machine, live in the terminal; Ctrl-C ends it
 	@exec $(BIN)/streamrec demo $(ARGS)
 
+kafka: $(VENV)/.local ## Apache Kafka on this machine at 127.0.0.1:9092; needs Java 17 and Maven; `ops/kafka/stop` stops it
+	@$(BIN)/streamrec kafka start $(ARGS)
+
 test: lint ## the whole test suite, lint, types, import contract
 	@echo "pytest: tests that need no server, on all cores"
 	@$(BIN)/python -m pytest -q -n auto -m "not servers and not e2e" $(ARGS)
@@ -30,6 +33,9 @@ test: lint ## the whole test suite, lint, types, import contract
 
 test-fast: $(VENV)/.dev ## tests that need no server, in under a minute
 	@$(BIN)/python -m pytest -q -n auto -m "not servers and not e2e and not slow" --hypothesis-profile quick $(ARGS)
+
+test-kafka: $(VENV)/.dev ## the tests that run on Apache Kafka, all of them
+	@$(BIN)/python -m pytest -m kafka $(ARGS)
 
 lint: $(VENV)/.dev ## style, format, types, import contract
 	@echo "ruff check"; $(BIN)/ruff check --quiet .
@@ -40,7 +46,8 @@ lint: $(VENV)/.dev ## style, format, types, import contract
 format: $(VENV)/.dev ## mend style and format where that can be done by itself
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format .
 
-clean: ## remove .venv, caches and what the demo wrote
+clean: ## remove .venv, caches, what the demo wrote, and Apache Kafka with its data
+	@test ! -x $(BIN)/streamrec || $(BIN)/streamrec kafka stop
 	rm -rf $(VENV) .streamrec .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist
 	find streamrec tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
