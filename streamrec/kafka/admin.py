@@ -24,6 +24,7 @@ _PAUSE_S: Final = 0.1
 _PASSING: Final = frozenset((  # what a broker answers for a moment: a topic is new, or a group has no coordinator yet
     KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.UNKNOWN_TOPIC_OR_PART,
     KafkaError._NOENT, KafkaError._UNKNOWN_PARTITION, KafkaError._UNKNOWN_TOPIC,
+    KafkaError.UNKNOWN_LEADER_EPOCH, KafkaError.FENCED_LEADER_EPOCH,  # a broker that is just starting
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.NOT_COORDINATOR,
 ))  # fmt: skip
 _DEFAULT_CLEANUP: Final = "delete"  # what a topic has for which nothing was set
