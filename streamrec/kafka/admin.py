@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from typing import Any, ClassVar, Final, TypeVar
 
 import msgspec
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions, NewTopic, OffsetSpec, ResourceType
 
 from streamrec.kafka.client import KafkaRefusedError, KafkaUnavailableError, client_config, explained
@@ -231,19 +231,15 @@ class Admin:
         places = [TopicPartition(topic, number) for topic in topics for number in range(counts.get(topic, 0))]
         if not places:
             return {}
-
-        def ask() -> list[TopicPartition]:
-            request = [ConsumerGroupTopicPartitions(group, places)]
-            [future] = self._client.list_consumer_group_offsets(request, request_timeout=self._patience_s).values()
-            found: list[TopicPartition] = self._result(future).topic_partitions
-            return found
-
+        # Not the admin's list_consumer_group_offsets: while a group has no coordinator, it ends the process with a
+        # segmentation fault (github.com/confluentinc/librdkafka/issues/5040). This consumer never joins the group.
+        consumer = Consumer(client_config(self._settings, "admin") | {"group.id": group})
         try:
-            found = self._patiently(ask)
-        except KafkaRefusedError as error:
-            if _is(error, KafkaError.GROUP_ID_NOT_FOUND):
-                return {}
-            raise
+            found = consumer.committed(places, timeout=self._patience_s)
+        except KafkaException as error:
+            raise explained(error, self._settings) from error
+        finally:
+            consumer.close()
         return {(place.topic, place.partition): place.offset for place in found if place.offset >= 0}
 
     def told_ends(self, places: Iterable[Place]) -> dict[Place, int]:
