@@ -234,10 +234,16 @@ class Admin:
         # Not the admin's list_consumer_group_offsets: while a group has no coordinator, it ends the process with a
         # segmentation fault (github.com/confluentinc/librdkafka/issues/5040). This consumer never joins the group.
         consumer = Consumer(client_config(self._settings, "admin") | {"group.id": group})
+
+        def ask() -> list[TopicPartition]:
+            try:
+                found: list[TopicPartition] = consumer.committed(places, timeout=self._patience_s)
+            except KafkaException as error:
+                raise explained(error, self._settings) from error
+            return found
+
         try:
-            found = consumer.committed(places, timeout=self._patience_s)
-        except KafkaException as error:
-            raise explained(error, self._settings) from error
+            found = self._patiently(ask)
         finally:
             consumer.close()
         return {(place.topic, place.partition): place.offset for place in found if place.offset >= 0}
