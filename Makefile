@@ -28,8 +28,12 @@ kafka: $(VENV)/.local ## Apache Kafka on this machine at 127.0.0.1:9092; needs J
 test: lint ## the whole test suite, lint, types, import contract
 	@echo "pytest: tests that need no server, on all cores"
 	@$(BIN)/python -m pytest -q -n auto -m "not servers and not e2e" $(ARGS)
-	@echo "pytest: tests with a broker and Redis of their own, one at a time"
-	@$(BIN)/python -m pytest -m "servers or e2e" $(ARGS)
+	@echo "pytest: tests with Redis or the embedded broker, two at a time"
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "(servers or e2e) and not kafka and not alone" $(ARGS)
+	@echo "pytest: the same on Apache Kafka, two at a time"
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "kafka and not alone" $(ARGS)
+	@echo "pytest: tests that measure time, on both brokers, one at a time"
+	@$(BIN)/python -m pytest -m "alone" $(ARGS)
 
 test-fast: $(VENV)/.dev ## tests that need no server, in under a minute
 	@$(BIN)/python -m pytest -q -n auto -m "not servers and not e2e and not slow" --hypothesis-profile quick $(ARGS)

@@ -185,15 +185,18 @@ class Admin:
         }
 
     def _cleanup(self, names: list[str]) -> dict[str, str]:
+        # The embedded broker names only what was set.
+        return {name: found.get("cleanup.policy", _DEFAULT_CLEANUP) for name, found in self._configs(names).items()}
+
+    def _configs(self, names: list[str]) -> dict[str, dict[str, str]]:
         if not names:
             return {}
         resources = [ConfigResource(ResourceType.TOPIC, name) for name in names]
         answers = self._client.describe_configs(resources, request_timeout=self._patience_s)
-        cleanup = {}
-        for resource, future in answers.items():
-            entry = self._result(future).get("cleanup.policy")  # the embedded broker names only what was set
-            cleanup[resource.name] = entry.value if entry is not None else _DEFAULT_CLEANUP
-        return cleanup
+        return {
+            resource.name: {name: entry.value for name, entry in self._result(future).items()}
+            for resource, future in answers.items()
+        }
 
     def topic_ids(self, names: Iterable[str]) -> dict[str, str]:
         """Kafka's id of each topic: it tells a topic from one of the same name that was created anew.
@@ -279,6 +282,22 @@ class Admin:
                 problems.append(Problem(name, what, remedy))
         shared = [name for name, spec in specs.items() if spec.partitions == "members" and name in found]
         return problems + self._uneven({name: found[name].partitions for name in shared})
+
+    def drift(self, specs: Mapping[str, Topic]) -> list[Problem]:
+        """Where topics keep records for another time, or take others in size, than `specs` says: streamrec works all the same.
+
+        Topics that exist keep what they were created with, also when an upgrade describes them otherwise.
+        """
+        there = self.partitions()
+        names = [name for name in specs if name in there]
+        problems = []
+        for name, found in self._configs(names).items():
+            for entry, wanted in specs[name].config.items():
+                value = found.get(entry, wanted)  # the embedded broker names only what was set
+                if entry != "cleanup.policy" and value != wanted:  # which is `check`'s
+                    remedy = f"kafka-configs --alter --topic {name} --add-config {entry}={wanted}"
+                    problems.append(Problem(name, f"its {entry} is {value}, not {wanted}", remedy))
+        return problems
 
     def _uneven(self, counts: Mapping[str, int]) -> list[Problem]:
         """The count is one for all, since the partition of a key says who owns its state, whatever the topic."""

@@ -17,7 +17,7 @@ import pytest
 
 from tests.brokers import DIRECTORY
 
-pytestmark = [pytest.mark.servers, pytest.mark.e2e]
+pytestmark = [pytest.mark.servers, pytest.mark.e2e, pytest.mark.alone]
 
 FEWEST = 200  # events that must have been processed: the machine may be busy, but not that busy
 
