@@ -219,8 +219,11 @@ def test_what_a_transaction_has_aborted_never_happened(make_system: Callable[...
         found = scrape(f"http://127.0.0.1:{system.settings.worker_metrics_port}/metrics")
         return [found.total("streamrec_watermark_lag_seconds", partition=str(number)) for number in range(4)]
 
+    system.wait(lambda: differences(system, log) == [], "what was committed to be in the state, and nothing else", 30)
     # The logs end with marks, which are no records: the inputs have been read to their ends all the same.
-    system.wait(lambda: all(0 < lag < 10 for lag in behind()), "the watermarks to come to the present")
+    before = behind()
+    system.wait(lambda: all(now != then for now, then in zip(behind(), before, strict=True)), "the watermarks to move")
+    assert all(0 < lag < 10 for lag in behind()), behind()
     system.produce(log.more(200))
     system.settle(trainer=False)
     assert differences(system, log) == []
