@@ -200,7 +200,12 @@ def test_what_a_transaction_has_aborted_never_happened(make_system: Callable[...
     worker = system.start("worker")
     system.settle(trainer=False)
     client = Client(
-        {"bootstrap.servers": system.settings.kafka, "transactional.id": "t", "partitioner": "murmur2_random"}
+        {
+            "bootstrap.servers": system.settings.kafka,
+            "transactional.id": "t",
+            "log_level": 0,
+            "partitioner": "murmur2_random",
+        }
     )
     client.init_transactions(10)
     for kept in (True, False, True, False):
