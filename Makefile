@@ -31,7 +31,7 @@ test: lint ## the whole test suite, lint, types, import contract
 	@echo "pytest: tests with Redis or the embedded broker, two at a time"
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "(servers or e2e) and not kafka and not alone" $(ARGS)
 	@echo "pytest: the same on Apache Kafka, two at a time"
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "kafka and not alone" $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "kafka and not alone and not control" $(ARGS)
 	@echo "pytest: tests that measure time, on both brokers, one at a time"
 	@$(BIN)/python -m pytest -m "alone" $(ARGS)
 

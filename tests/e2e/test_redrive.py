@@ -162,6 +162,7 @@ def test_a_record_that_is_sent_twice_counts_once_however_much_came_between(site:
     assert site.letters(state="open", topic="job-views") == []
 
 
+@pytest.mark.control
 def test_without_the_guard_it_counts_twice(make_system: Callable[..., Any]) -> None:
     assert views_of_one_sent_twice(Site(make_system(), spoil=NO_GUARD)) == 2
 
