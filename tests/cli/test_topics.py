@@ -6,18 +6,19 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
 
 from streamrec.cli import cli
 from streamrec.local.ports import free_port
-from streamrec.local.servers import Server, start_broker
+from streamrec.local.servers import Server
 from streamrec.topics import load
+from tests.brokers import StartBroker, make_topic
 
 Run = Callable[..., Result]
 
 
 @pytest.fixture(scope="module")
-def empty_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def empty_broker(tmp_path_factory: pytest.TempPathFactory, start_broker: StartBroker) -> Iterator[Server]:
     with start_broker(Path(tmp_path_factory.mktemp("broker"))) as server:
         yield server
 
@@ -72,7 +73,7 @@ def test_create_says_what_it_could_not_mend(run: Run, empty_broker: Server) -> N
     run("topics", "create")
     client = AdminClient({"bootstrap.servers": empty_broker.address})
     client.delete_topics(["connections"])["connections"].result(10)
-    client.create_topics([NewTopic("connections", 2)])["connections"].result(10)
+    make_topic(empty_broker.address, "connections", 2)
     answer = run("topics", "create", "--json")
     assert answer.exit_code == 1
     assert json.loads(answer.stdout) == {

@@ -15,7 +15,9 @@ from typing import Any
 import psutil
 import pytest
 
-pytestmark = [pytest.mark.servers, pytest.mark.e2e]
+from tests.brokers import DIRECTORY, ON_EMBEDDED
+
+pytestmark = [pytest.mark.servers, pytest.mark.e2e, pytest.mark.alone]
 
 FEWEST = 200  # events that must have been processed: the machine may be busy, but not that busy
 
@@ -23,11 +25,14 @@ FEWEST = 200  # events that must have been processed: the machine may be busy, b
 class Run:
     """A demo that runs, with what it has printed so far in files."""
 
-    def __init__(self, directory: Path, *options: str) -> None:
+    def __init__(self, directory: Path, broker_kind: str, *options: str) -> None:
+        if broker_kind == "kafka":  # its jars are there already
+            (directory / "data").mkdir()
+            (directory / "data" / "kafka").symlink_to(DIRECTORY)
         self._out, self._err = directory / "out", directory / "err"
         with self._out.open("wb") as out, self._err.open("wb") as err:
             self.popen = subprocess.Popen(
-                [sys.executable, "-m", "streamrec", "demo", *options],
+                [sys.executable, "-m", "streamrec", "demo", "--broker", broker_kind, *options],
                 env={**os.environ, "STREAMREC_DATA_DIR": str(directory / "data")}, stdout=out, stderr=err,
             )  # fmt: skip
 
@@ -58,11 +63,11 @@ def none_left(family: list[psutil.Process]) -> bool:
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., Run]]:
+def start(tmp_path: Path, broker_kind: str) -> Iterator[Callable[..., Run]]:
     runs: list[Run] = []
 
     def start(*options: str) -> Run:
-        runs.append(Run(tmp_path, *options))
+        runs.append(Run(tmp_path, broker_kind, *options))
         return runs[-1]
 
     yield start
@@ -78,6 +83,7 @@ def mean(course: list[dict[str, Any]], name: str) -> float:
     return float(sum((step[name] or 0.0) * step["lists"] for step in course) / lists)
 
 
+@ON_EMBEDDED  # nothing in it depends on the broker
 def test_a_demo_processes_events_and_its_lists_become_better_and_p_check_true(start: Callable[..., Run]) -> None:
     run = start("--duration", "40s", "--json")
     run.wait_for(lambda: len(run.family()) == 5, "broker, Redis, worker, lookup and, when events come, trainer")
@@ -110,6 +116,7 @@ def test_a_demo_processes_events_and_its_lists_become_better_and_p_check_true(st
     assert 1 / 3 < mean(late, "mean_p_check") / mean(late, "check_rate") < 4  # 1.2 to 2.1; above 5 before it is fitted
 
 
+@ON_EMBEDDED
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_no_process_stays_behind_whatever_ends_it(start: Callable[..., Run], number: signal.Signals) -> None:
     run = start()

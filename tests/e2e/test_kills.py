@@ -232,6 +232,7 @@ Producer.send_all = late
     ],
     ids=["positions", "marks", "atomicity", "acknowledgements"],
 )
+@pytest.mark.control
 def test_without_the_guard_the_comparison_fails(make_system: Callable[..., Any], spoil: str, fault: str) -> None:
     system, log = make_system(session_timeout_s=3.0), Log(3, members=4)
     system.produce(("job-postings", posting) for posting in POSTINGS)
@@ -277,6 +278,7 @@ def test_a_worker_that_slept_through_its_session_cannot_write(make_system: Calla
     assert differences(system, log) == []
 
 
+@pytest.mark.control
 def test_without_the_fence_it_does(make_system: Callable[..., Any]) -> None:
     system, log = make_system(session_timeout_s=3.0), Log(4, members=4)
     # It dies of its deed: were it to join again, all would be read again from where it has set the positions back.

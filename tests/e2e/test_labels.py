@@ -184,7 +184,7 @@ def test_what_was_not_seen_is_no_negative(make_system: Callable[..., Any]) -> No
     )  # fmt: skip
     system.produce([("impressions", impression), ("impressions-seen", seen)])
     wait_until_closed(system)
-    [closed] = examples(system)
+    [closed] = system.wait(lambda: examples(system), "the label to be out")  # a moment after it is closed
     assert closed.positions == (0, 3)
     kept = passed.unpack(system.client.get(system.keys.passed(impression.member_id)))
     assert set(kept.jobs) == {impression.items[place].job_id for place in (0, 3)}
@@ -251,6 +251,7 @@ labels.unpack_outbox = lambda value: []          # what a dead worker committed 
 """
 
 
+@pytest.mark.control
 def test_without_the_outbox_labels_are_lost(make_system: Callable[..., Any]) -> None:
     system, traffic = make_system(**FAST), Traffic(5)
     system.produce(POSTINGS)
@@ -316,6 +317,7 @@ def test_catching_up_after_an_outage_makes_no_false_negative(make_system: Callab
     assert not positives & closed
 
 
+@pytest.mark.control
 def test_without_the_watermark_catching_up_makes_false_negatives(make_system: Callable[..., Any]) -> None:
     traffic, made = after_an_outage(make_system(**FAST), 60, BY_THE_CLOCK)
     assert [example for example in made if example.kind == "correction"]

@@ -20,6 +20,7 @@ from streamrec.features.state import JobState, MemberState, Neighbours, unpack
 from streamrec.kafka.producer import Producer, Record
 from streamrec.local.scrape import metrics as scrape
 from streamrec.partitioner import partition_of
+from tests.brokers import StartBroker
 
 from .conftest import System
 
@@ -104,8 +105,8 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    system = System(tmp_path_factory.mktemp("system"))
+def site(tmp_path_factory: pytest.TempPathFactory, start_broker: StartBroker) -> Iterator[Site]:
+    system = System(tmp_path_factory.mktemp("system"), start_broker)
     try:
         yield Site(system)
     finally:
@@ -161,6 +162,7 @@ def test_a_record_that_is_sent_twice_counts_once_however_much_came_between(site:
     assert site.letters(state="open", topic="job-views") == []
 
 
+@pytest.mark.control
 def test_without_the_guard_it_counts_twice(make_system: Callable[..., Any]) -> None:
     assert views_of_one_sent_twice(Site(make_system(), spoil=NO_GUARD)) == 2
 
