@@ -22,7 +22,7 @@ from streamrec.kafka.producer import Producer, Record
 from streamrec.local.ports import free_port
 from streamrec.local.servers import die_with_parent, start_broker, start_redis
 from streamrec.partitioner import partition_of
-from streamrec.settings import Settings
+from streamrec.settings import Settings, environ_of
 from streamrec.stores import generations
 from streamrec.stores.keys import Keys
 from streamrec.stores.positions import Position, unpack
@@ -107,8 +107,7 @@ class System:
 
     def environ(self) -> dict[str, str]:
         """The settings as environment variables."""
-        values = msgspec.structs.asdict(self.settings)
-        return {f"STREAMREC_{name.upper()}": str(value) for name, value in values.items() if value is not None}
+        return environ_of(self.settings)
 
     def start(
         self,
