@@ -17,10 +17,11 @@ SLOTS = 1 << 14
 class LocalCluster:
     """Nodes with equal shares of the slots; up when the constructor returns.
 
-    With `replicas`, as many of the nodes get one.
+    With `replicas`, as many of the nodes get one. After `timeout_ms` without a word a node counts as dead.
     """
 
-    def __init__(self, directory: Path, nodes: int = 3, replicas: int = 0) -> None:
+    def __init__(self, directory: Path, nodes: int = 3, replicas: int = 0, timeout_ms: int = 10_000) -> None:
+        self._timeout_ms = timeout_ms
         self.servers: list[Server] = []
         self.clients: list[redis.Redis] = []
         try:
@@ -35,6 +36,7 @@ class LocalCluster:
         for number, client in enumerate(self.clients[:nodes]):
             mine = range(number * SLOTS // nodes, (number + 1) * SLOTS // nodes)
             client.execute_command("CLUSTER", "ADDSLOTS", *mine)
+            client.execute_command("CLUSTER", "SET-CONFIG-EPOCH", number + 1)  # equal ones would give moved slots back
             if number:
                 client.execute_command("CLUSTER", "MEET", "127.0.0.1", self.servers[0].port)
         for client in self.clients[nodes:]:
@@ -61,6 +63,11 @@ class LocalCluster:
             if first <= key_slot(key.encode()) <= last:
                 return [server.port for server in self.servers].index(primary[1])
         raise KeyError(key)
+
+    def replicated(self, number: int) -> bool:
+        """Whether the replica of a node has all that the node has written."""
+        told = self.clients[number].info("replication")
+        return bool(told["slave0"]["offset"] == told["master_repl_offset"])
 
     def begin_move(self, key: str, target: int) -> tuple[int, int]:
         """Tell both nodes that the slot of `key` is on its way to `target`; the slot, and the node that has it."""
@@ -93,14 +100,14 @@ class LocalCluster:
         for server in self.servers:
             server.stop()
 
-    @staticmethod
-    def _start(directory: Path) -> Server:
+    def _start(self, directory: Path) -> Server:
         while True:
             port = free_port()
             if port < 55_000:  # the nodes talk to each other on the port 10,000 above
-                return start_redis(
-                    directory, port, options=("--cluster-enabled", "yes", "--cluster-node-timeout", "2000")
-                )
+                return start_redis(directory, port, options=(
+                    "--cluster-enabled", "yes", "--cluster-node-timeout", str(self._timeout_ms),
+                    "--repl-diskless-sync-delay", "0",
+                ))  # fmt: skip
 
     @staticmethod
     def _info(client: "redis.Redis") -> dict[str, Any]:

@@ -67,9 +67,13 @@ def _is_moving(error: StoreUnavailableError) -> bool:
 class ClusterSlot(RedisSlot):
     """A hold on one slot of a cluster."""
 
-    def __init__(self, slot: str, epoch_key: str, epoch: bytes, wire: Wire, nodes: Nodes) -> None:
+    def __init__(self, slot: str, epoch_key: str, epoch: bytes, wire: Wire, nodes: Nodes, held: set[Wire]) -> None:
         super().__init__(slot, epoch_key, epoch, wire)
-        self._nodes = nodes
+        self._nodes, self._held = nodes, held
+
+    async def close(self) -> None:
+        await super().close()
+        self._held.discard(self._wire)
 
     async def commit(self, writes: Sequence[Write]) -> None:
         try:
@@ -102,14 +106,14 @@ class ClusterStore(Store):
         self._nodes = Nodes(starts, timeout_s, connections)
         self._followed = Nodes(starts, timeout_s, connections)  # blocked most of the time
         self._readings: dict[tuple[str, str], asyncio.Task[list[Entry]]] = {}
-        self._slot_wires: set[Wire] = set()
+        self._held: set[Wire] = set()
 
     async def take(self, slot: str) -> Slot:
         key = self._keys.epoch(slot)
         [epoch] = await self._nodes.ask("take", [Ask(key, ("INCRBY", key, epoch_step()))], repeat=False)
         wire = ClusterWire(self._nodes, key)
-        self._slot_wires = {other for other in self._slot_wires if other.connected} | {wire}
-        return ClusterSlot(slot, key, str(epoch).encode(), wire, self._nodes)
+        self._held.add(wire)
+        return ClusterSlot(slot, key, str(epoch).encode(), wire, self._nodes, self._held)
 
     async def get(self, keys: Sequence[str]) -> list[bytes | None]:
         parts: dict[int, list[int]] = {}
@@ -204,7 +208,7 @@ class ClusterStore(Store):
         await asyncio.gather(*self._readings.values(), return_exceptions=True)
         await self._nodes.close()
         await self._followed.close()
-        for wire in self._slot_wires:
+        for wire in self._held:
             await wire.close()
 
 
