@@ -1,5 +1,6 @@
 """From the settings to Redis: the store of a service, and the plain client of a command; one server or a cluster."""
 
+from collections.abc import Sequence
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
@@ -76,9 +77,24 @@ def connect(settings: Settings, patience_s: float = PATIENCE_S) -> "redis.Redis"
         raise explained(settings, error) from error
 
 
+def nodes_of(client: Any) -> list[tuple[str, Any]]:
+    """The servers behind a plain client, each with its address: one, or those of a cluster that have keys."""
+    if not isinstance(client, RedisCluster):
+        return [("", client)]
+    return [(node.name, client.get_redis_connection(node)) for node in client.get_primaries()]
+
+
+def values_of(client: Any, keys: Sequence[str]) -> list[bytes | None]:
+    """Values of `keys`, wherever they are, None where absent."""
+    if not keys:
+        return []
+    values = client.mget_nonatomic(keys) if isinstance(client, RedisCluster) else client.mget(keys)
+    return cast("list[bytes | None]", values)
+
+
 def explained(settings: Settings, error: Exception, patience_s: float = PATIENCE_S) -> StoreUnavailableError:
     """What to tell people about an error of the plain client."""
-    return StoreUnavailableError(remedy(error, settings.redis_shown, patience_s))
+    return StoreUnavailableError(remedy(error, settings.redis_shown, patience_s, tls="rediss://" in settings.redis))
 
 
 def _urls(settings: Settings) -> list[str]:

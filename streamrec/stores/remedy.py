@@ -49,13 +49,15 @@ _TLS: Final = {
     "PACKET_LENGTH_TOO_LONG": "does not speak TLS on this port: use its TLS port, or redis:// instead of rediss://",
     "CERTIFICATE_REQUIRED": "wants to see a certificate of ours: set redis_certificate_file and redis_key_file",
     "ALERT_HANDSHAKE_FAILURE": "wants to see a certificate of ours: set redis_certificate_file and redis_key_file",
+    "EOF_OCCURRED": "hangs up during the TLS handshake: if it wants to see a certificate of ours, set redis_certificate_file and "
+    "redis_key_file",
     "ALERT_UNKNOWN_CA": "does not trust our certificate: redis_certificate_file must come from an authority of its "
     "tls-ca-cert-file",
 }
 
 
-def remedy(error: BaseException, address: str, timeout_s: float) -> str:
-    """A sentence for the operator: what Redis did, and what to do about it.
+def remedy(error: BaseException, address: str, timeout_s: float, *, tls: bool = False) -> str:
+    """A sentence for the operator: what Redis did, and what to do about it; `tls` says whether it was asked over TLS.
 
     Examples
     --------
@@ -67,14 +69,14 @@ def remedy(error: BaseException, address: str, timeout_s: float) -> str:
     if refusal := _REFUSALS.get(_code(error)):
         return f"Redis at {address} {refusal.format(text=text)}"
     causes = list(_causes(error))
-    if tls := next((cause for cause in causes if isinstance(cause, ssl.SSLError)), None):
-        said = str(tls).upper().replace(" ", "_")
+    if failure := next((cause for cause in causes if isinstance(cause, ssl.SSLError)), None):
+        said = str(failure).upper().replace(" ", "_")
         meaning = next((meaning for word, meaning in _TLS.items() if word in said), "fails the TLS handshake ({text})")
-        return f"Redis at {address} {meaning.format(text=_plain(tls))}"
+        return f"Redis at {address} {meaning.format(text=_plain(failure))}"
     if isinstance(error, TimeoutError | RedisTimeoutError):
         return (
             f"Redis at {address} did not answer within {timeout_s:g} s: is it overloaded (redis-cli --latency, "
-            "SLOWLOG GET), or the network slow?"
+            f"SLOWLOG GET), or the network slow{', or is that port not the one for TLS' if tls else ''}?"
         )
     if isinstance(error, OSError | RedisConnectionError):
         advice = "start it, or correct the setting `redis`"
@@ -83,7 +85,11 @@ def remedy(error: BaseException, address: str, timeout_s: float) -> str:
             or "type byte" in text
             or any(isinstance(each, ConnectionResetError) for each in causes)
         ):
-            advice += "; if that port is for TLS, with rediss:// in front"
+            advice += (
+                "; if it wants to see a certificate of ours, set redis_certificate_file and redis_key_file"
+                if tls
+                else "; if that port is for TLS, with rediss:// in front"
+            )
         return f"Redis at {address} cannot be reached ({text}): {advice}"
     return f"Redis at {address} refused: {text}"
 

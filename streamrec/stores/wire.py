@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final
 
-from redis.asyncio import ConnectionPool
+from redis.asyncio import ConnectionPool, SSLConnection
 from redis.exceptions import AskError, RedisError, ResponseError, TryAgainError
 
 from streamrec.metrics import STORE_ERRORS, STORE_SECONDS
@@ -36,6 +36,7 @@ class Wire:
         options = pool.connection_kwargs
         self._address = options.get("path") or f"{options.get('host', 'localhost')}:{options.get('port', 6379)}"
         self._timeout_s = timeout_s
+        self._tls = issubclass(pool.connection_class, SSLConnection)
 
     @property
     def connected(self) -> bool:
@@ -83,7 +84,7 @@ class Wire:
         except (OSError, RedisError) as error:
             await self.close()
             STORE_ERRORS.labels(operation).inc()
-            raise LostError(remedy(error, self._address, self._timeout_s)) from error
+            raise LostError(remedy(error, self._address, self._timeout_s, tls=self._tls)) from error
         except BaseException:
             # Cancelled with replies outstanding: the next user of this connection would read those as its own.
             await self.close()
