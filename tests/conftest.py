@@ -1,13 +1,20 @@
-"""Servers for the tests: started once a session, on free ports, by the same code as the demo's."""
+"""Servers for the tests: started once a session, on free ports, by the same code as the demo's.
 
+Whatever needs a broker runs twice: on the embedded one, and on Apache Kafka (marker `kafka`) where there are Java 17 and Maven.
+Without them the second half is skipped, and the header and the reasons of the skips say so; with CI=true that is an error.
+"""
+
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
 
-from streamrec.local.servers import Server, start_broker, start_redis
+from streamrec.local import jars, kafka, servers
+from streamrec.local.servers import Server, start_redis
 
+from .brokers import BOTH, CHANGES, DIRECTORY, LACK, StartBroker
 from .redis_cluster import LocalCluster
 from .registry_server import RegistryServer
 
@@ -15,6 +22,44 @@ from .registry_server import RegistryServer
 hypothesis.settings.register_profile("thorough", deadline=None)
 hypothesis.settings.register_profile("quick", deadline=None, max_examples=20)
 hypothesis.settings.load_profile("thorough")
+
+
+def pytest_report_header() -> str:
+    """What the second half runs on."""
+    return f"Apache Kafka: {jars.kafka_version() if LACK is None else f'its half of the tests is skipped. {LACK}'}"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip the second half, or fail, where Apache Kafka cannot run."""
+    concerned = [item for item in items if item.get_closest_marker("kafka")]
+    if LACK is None or not concerned:
+        return
+    if os.environ.get("CI") == "true":
+        raise pytest.UsageError(f"CI runs {len(concerned)} tests on Apache Kafka. {LACK}")
+    for item in concerned:
+        item.add_marker(pytest.mark.skip(reason=LACK))
+
+
+@pytest.fixture(scope="session")
+def kafka_installed() -> kafka.Installation:
+    """Apache Kafka; the first session of a checkout has Maven fetch it."""
+    return kafka.install(DIRECTORY, lambda line: print(f"\n{line}"))
+
+
+@pytest.fixture(scope="session", params=BOTH)
+def broker_kind(request: pytest.FixtureRequest) -> str:
+    """The embedded broker, then, in the second half, Apache Kafka."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def start_broker(broker_kind: str, request: pytest.FixtureRequest) -> StartBroker:
+    """Starts an empty broker that keeps its log in a directory, of the kind whose turn it is."""
+    if broker_kind == "embedded":
+        return servers.start_broker
+    installed: kafka.Installation = request.getfixturevalue("kafka_installed")
+    return lambda directory: kafka.start_kafka(directory, installed, changes=CHANGES)
 
 
 @pytest.fixture(scope="session")
@@ -33,8 +78,8 @@ def redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalClu
 
 
 @pytest.fixture(scope="session")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A Kafka-compatible broker of the session's own; each test keeps to topics and groups of its own."""
+def broker(tmp_path_factory: pytest.TempPathFactory, start_broker: StartBroker) -> Iterator[Server]:
+    """A broker of the session's own, one of each kind; each test keeps to topics and groups of its own."""
     with start_broker(Path(tmp_path_factory.mktemp("broker"))) as server:
         yield server
 

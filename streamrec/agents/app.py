@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 import faust
+from aiokafka import errors
 from faust.types import TP
 
 from streamrec import metrics
@@ -24,8 +25,13 @@ from streamrec.topics import Topic
 
 log = logging.getLogger(__name__)
 
-EXIT_TRY_AGAIN, EXIT_WRONG_TOPICS, EXIT_MISMATCH = 1, 2, 3
+EXIT_TRY_AGAIN, EXIT_WRONG_TOPICS, EXIT_MISMATCH = 1, 2, 3  # 2 also: Kafka refuses us, as something is set up
 _LOOK_EVERY_S: Final = 0.5  # for a new generation
+_REMEDIES: Final = {
+    errors.InvalidSessionTimeoutError:
+        "set session_timeout_s to what the brokers allow: group.min.session.timeout.ms is 6 s unless it was changed",
+    errors.GroupAuthorizationFailedError: "give its user the right to READ the group",
+}  # fmt: skip
 _TRANSPORTS = {"batched": BatchedTransport, "stock": StockTransport}
 
 
@@ -70,8 +76,21 @@ class StreamApp(faust.App):  # type: ignore[misc]
     async def on_start(self) -> None:
         """Start the `background` coroutines: Faust's own app tasks would wait for the first assignment."""
         await super().on_start()
-        for work in self.background:
+        for work in (*self.background, self._watch_group):
             self.add_future(work())
+
+    async def _watch_group(self) -> None:
+        """End the process when Kafka refuses it for good: it would wait for partitions forever, and say nothing."""
+        while True:
+            await asyncio.sleep(_LOOK_EVERY_S)
+            if (refusal := self.consumer.refusal) is not None:
+                break
+        remedy = _REMEDIES.get(type(refusal), "see what Kafka's log says")
+        print(
+            f"streamrec {self.role}: Kafka does not have it in the consumer group {self.conf.id}: {refusal}; {remedy}",
+            file=sys.stderr,
+        )
+        self.halt(EXIT_WRONG_TOPICS)
 
     async def has_moved(self, store: Store, ours: Generation) -> bool:
         """Whether another generation than `ours` is the current one. Raises StoreUnavailableError."""

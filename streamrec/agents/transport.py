@@ -56,7 +56,18 @@ class _PromptThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = self.app.fetch_wait_ms
+        consumer._isolation_level = (
+            "read_committed"  # what a producer's transaction aborted never happened, as in a rebuild
+        )
         return consumer
+
+    def stands(self, tp: TP) -> int | None:
+        """The offset that is fetched next, None if `tp` is not assigned. It passes what is no record: marks of transactions."""
+        assignment = None if self._consumer is None else self._consumer._subscription.subscription.assignment
+        if assignment is None or tp not in assignment.tps:
+            return None
+        stands: int | None = assignment.state_value(tp)._position
+        return stands
 
     async def on_thread_stop(self) -> None:
         """Called when the last commit is done; closing the consumer sends LeaveGroup."""
@@ -66,6 +77,16 @@ class _PromptThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             # not leave it, so that the others waited for the session timeout. LeaveGroup itself carries no generation.
             coordinator.generation = 1
         await super().on_thread_stop()
+
+    @property
+    def refusal(self) -> Exception | None:
+        """Why Kafka will never have this consumer in its group; None where it has, or may have. Faust does not look at it."""
+        coordinator = None if self._consumer is None else self._consumer._coordinator
+        if coordinator is None:
+            return None
+        joining, pending = coordinator._coordination_task, coordinator._pending_exception
+        found: Exception | None = joining.exception() if joining.done() and not joining.cancelled() else pending
+        return found
 
 
 class PositionedConsumer(driver.Consumer):  # type: ignore[misc]
@@ -80,6 +101,9 @@ class PositionedConsumer(driver.Consumer):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._stored: dict[TP, int] = {}
+        self._read: dict[
+            TP, tuple[int, int]
+        ] = {}  # the offset after the last record delivered, and where we stand after it
 
     def _new_consumer_thread(self) -> Any:
         return _PromptThread(self, loop=self.loop, beacon=self.beacon)
@@ -88,27 +112,41 @@ class PositionedConsumer(driver.Consumer):  # type: ignore[misc]
         """Take ownership of what is assigned and seek to the stored positions."""
         self.assignments += 1
         self._stored.clear()
+        self._read.clear()
         assigned = self.assignment()
         if not assigned:
             return {}
         offsets: Mapping[TP, int] = await self.app.locate(assigned)
         await self._thread.seek_wait(offsets)
         self._stored.update(offsets)
+        self._read.update((tp, (offset, offset)) for tp, offset in offsets.items())
         return offsets
 
     def advance(self, tp: TP, next_offset: int) -> None:
         """Tell that the store holds everything of `tp` below `next_offset`; committed to Kafka within the commit interval."""
         self._stored[tp] = next_offset
 
+    @property
+    def refusal(self) -> Exception | None:
+        """See `_PromptThread.refusal`."""
+        found: Exception | None = self._thread.refusal
+        return found
+
     def end(self, tp: TP) -> tuple[int, int] | None:
-        """The offset after the last one of `tp`, and when Kafka said so (ms); None if it has not since the assignment."""
+        """The offset after the last record of `tp`, and when Kafka said so (ms); None if it has not since the assignment.
+
+        What ends a log may be no record but the mark of a transaction: whoever waited to read that would wait forever.
+        """
         consumer = self._thread._consumer
         try:
             told_at = consumer.last_poll_timestamp(tp)  # first: the end may be newer than that, never older
             end = consumer.highwater(tp)
         except (AssertionError, AttributeError, KeyError):  # not assigned (any more), or not started
             return None
-        return None if told_at is None or end is None else (end, told_at)
+        if told_at is None or end is None:
+            return None
+        delivered, stands = self._read.get(tp, (0, 0))
+        return (delivered if stands >= end else end), told_at
 
     def ack(self, message: Any) -> bool:
         """Let go of a message whose agent is done with it. What is committed does not depend on this."""
@@ -149,11 +187,17 @@ class BatchedConsumer(PositionedConsumer):
             # where the store ends; what is read twice is dropped by its offset.
             await self._thread.seek_wait({tp: self._stored[tp] for tp in fetched if tp in self._stored})
             return
+        standing = {tp: self._thread.stands(tp) for tp in self._stored}
         for tp, records in fetched.items():
             if not self.flow_active or self.assignments != assignment:
                 return
             if records and (active is None or tp in active or tp in self._buffered_partitions):
                 yield tp, self._batch(tp, records)
+        if self.assignments == assignment:
+            for tp, stands in standing.items():
+                if stands is not None:
+                    delivered = fetched[tp][-1].offset + 1 if fetched.get(tp) else self._read[tp][0]
+                    self._read[tp] = (delivered, stands)
 
 
 class StockConsumer(PositionedConsumer):

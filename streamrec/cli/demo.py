@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from streamrec.cli.options import plain_errors, with_settings
+from streamrec.cli.options import broker_option, plain_errors, with_settings
 from streamrec.settings import Settings
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ class Speed(click.ParamType):
 @click.option("--catalogue", type=_FILE, metavar="FILE", help="With --replay: the jobs (item_id, title, company, ...).")
 @click.option("--members-file", type=_FILE, metavar="FILE", help="With --replay: what members say of themselves.")
 @click.option("--speed", type=Speed(), help="With --replay: max, or a multiple of the log's own clock such as 100x.")
+@broker_option("")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the summary as JSON, and everything else to standard error."
 )
@@ -89,7 +90,7 @@ class Speed(click.ParamType):
 def demo(
     *, settings: Settings, rate: float | None, duration: float | None, seed: int, members: int, jobs: int,
     port: int | None, replay: Path | None, catalogue: Path | None, members_file: Path | None, speed: float | None,
-    as_json: bool,
+    broker: str, as_json: bool,
 ) -> None:  # fmt: skip
     """Run everything on this machine: a broker and Redis of its own, worker, trainer, lookup, and a job site.
 
@@ -115,6 +116,7 @@ def demo(
       streamrec demo
       streamrec demo --rate 150 --members 8000 --jobs 3000
       streamrec demo --duration 30s --json
+      streamrec demo --broker kafka
       streamrec demo --replay views.csv --catalogue jobs.csv --members-file members.csv
     """
     if replay is None and (catalogue or members_file or speed):
@@ -122,7 +124,7 @@ def demo(
     # Here, so that --help is quick.
     from rich.console import Console  # noqa: PLC0415
 
-    from streamrec.local import picture  # noqa: PLC0415
+    from streamrec.local import brokers, picture  # noqa: PLC0415
     from streamrec.local.demo import Demo  # noqa: PLC0415
     from streamrec.local.screen import LiveScreen, PlainScreen, Screen  # noqa: PLC0415
 
@@ -145,6 +147,7 @@ def demo(
         run = Demo(
             settings, make_feed, duration_s=duration, port=port or settings.lookup_port, make_screen=make_screen,
             stay=console.is_terminal and duration is None,
+            start_broker=brokers.starter(broker, settings.data_dir, lambda text: click.echo(text, file=output)),
         )  # fmt: skip
         outcome = run.run()
     if as_json:

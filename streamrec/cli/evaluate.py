@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from streamrec.cli.evaluate_configuration import configured
 from streamrec.cli.evaluate_tables import show_evaluation
 from streamrec.cli.logs import COLUMNS, MAP
-from streamrec.cli.options import plain_errors, with_settings
+from streamrec.cli.options import broker_option, plain_errors, with_settings
 from streamrec.events import Event
 from streamrec.features.cells.window import milliseconds
 from streamrec.local.signals import StopSignals
@@ -111,12 +111,13 @@ Show = Callable[[str, float, str], None]
     show_default=True,
     help="With --live: of how many members, those who acted last.",
 )
+@broker_option("With --live: the one it starts; ")
 @with_settings
 def evaluate(
     settings: Settings, *, file: Path, catalogue: Path | None, members: Path | None, candidates: str,
     baselines: tuple[str, ...], retrain_every: str, workflow: str | None, without: tuple[str, ...], compare: tuple[str, ...],
     columns: dict[str, str], event_names: dict[str, str], as_json: bool,
-    report: Path | None, events: int | None, live: bool, points: int, compare_members: int,
+    report: Path | None, events: int | None, live: bool, broker: str, points: int, compare_members: int,
 ) -> None:  # fmt: skip
     """Rank for each event of a log before learning it, and tell how high the job that the member chose came.
 
@@ -175,7 +176,7 @@ def evaluate(
             raise click.ClickException(f"{file}: no row of it means anything to streamrec")
         show("starting" if live else "evaluating", 0.0, "")
         wanted = protocol_settings(chosen.settings, kind)
-        with _live_system(wanted, tell, stop, running) if live else contextlib.nullcontext() as system:
+        with _live_system(wanted, tell, stop, running, broker) if live else contextlib.nullcontext() as system:
             try:
                 evaluator = Evaluator(
                     kind, names, chosen.settings, system, points, compare_members,
@@ -215,7 +216,7 @@ def _check_usage(candidates: str, catalogue: Path | None, baselines: tuple[str, 
         raise click.UsageError(f"{given}: only with --baseline {' or '.join(PEERS)}")
     if live and (given := _given("without", "compare")):
         raise click.UsageError(f"{given}: not with --live, which evaluates what is shipped")
-    if not live and (given := _given("points", "compare_members")):
+    if not live and (given := _given("points", "compare_members", "broker")):
         raise click.UsageError(f"{given}: only with --live")
 
 
@@ -246,15 +247,16 @@ def _run(evaluator: Evaluator, log: Sequence[Due], show: Show, stop: Callable[[]
 
 @contextlib.contextmanager
 def _live_system(
-    settings: Settings, tell: Callable[[str], None], stop: Callable[[], bool], running: "list[Lockstep]"
+    settings: Settings, tell: Callable[[str], None], stop: Callable[[], bool], running: "list[Lockstep]", broker: str
 ) -> "Iterator[Lockstep]":
     """A system of its own; `running` is told of it before it starts, so that a second signal can kill it."""
     # Here, so that what needs no servers needs none of their clients.
+    from streamrec.local.brokers import starter  # noqa: PLC0415
     from streamrec.local.lockstep import InterruptedLockstep, Lockstep, LockstepError  # noqa: PLC0415
 
     with plain_errors():
         try:
-            running.append(Lockstep(settings, tell, stop))
+            running.append(Lockstep(settings, tell, stop, start_broker=starter(broker, settings.data_dir, tell)))
             with running[0] as system:
                 yield system
         except InterruptedLockstep:

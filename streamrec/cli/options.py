@@ -29,6 +29,15 @@ def with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
     return wrapper
 
 
+def broker_option(text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The option ``--broker`` of a command that starts a broker for itself; `text` begins its help."""
+    kinds = click.Choice(["embedded", "kafka"])
+    return click.option(
+        "--broker", type=kinds, default="embedded", show_default=True,
+        help=f"{text}kafka is Apache Kafka: it needs Java 17, and Maven fetches it the first time.",
+    )  # fmt: skip
+
+
 @contextmanager
 def plain_errors() -> Iterator[None]:
     """Within it, a failure that the person at the terminal can mend ends the command with its message, exit code 1."""

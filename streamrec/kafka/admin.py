@@ -4,9 +4,9 @@ All calls block, each for at most the patience given to `Admin`; from asyncio us
 """
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, TypeVar
 
 import msgspec
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicCollection, TopicPartition
@@ -17,11 +17,15 @@ from streamrec.kafka.ends import EMBEDDED_CLUSTER_ID, FetchedEnds, Place
 from streamrec.settings import Settings
 from streamrec.topics import Topic
 
+T = TypeVar("T")
+
 PATIENCE_S = 5.0  # a command that finds no Kafka says so after this time
 _PAUSE_S: Final = 0.1
-_LEADERLESS: Final = (
+_PASSING: Final = frozenset((  # what a broker answers for a moment: a topic is new, or a group has no coordinator yet
     KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.UNKNOWN_TOPIC_OR_PART,
-)  # fmt: skip
+    KafkaError._NOENT, KafkaError._UNKNOWN_PARTITION, KafkaError._UNKNOWN_TOPIC,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.NOT_COORDINATOR,
+))  # fmt: skip
 _DEFAULT_CLEANUP: Final = "delete"  # what a topic has for which nothing was set
 
 
@@ -79,7 +83,10 @@ class Admin:
         return {name: len(topic.partitions) for name, topic in listed.topics.items()}
 
     def create(self, specs: Mapping[str, Topic]) -> list[str]:
-        """Create those of `specs` that are missing, with the broker's own number of replicas; answers their names."""
+        """Create those of `specs` that are missing, with the broker's own number of replicas; answers their names.
+
+        They can be written to when it returns: Apache Kafka acknowledges a topic before its brokers know of it.
+        """
         existing = self.partitions()
         missing = [
             NewTopic(spec.name, spec.partition_count(self._settings.partitions), config=spec.config)
@@ -97,6 +104,7 @@ class Admin:
                     raise
             else:
                 created.append(name)
+        self._wait_for_leaders({topic.topic: topic.num_partitions for topic in missing})
         return created
 
     def add_partitions(self, names: Iterable[str], count: int) -> list[str]:
@@ -115,7 +123,7 @@ class Admin:
             grown = self._client.create_partitions(fewer, request_timeout=self._patience_s)
             for future in grown.values():
                 self._result(future)
-            self._wait_for_leaders(list(grown))
+            self._wait_for_leaders(dict.fromkeys(grown, count))
         except KafkaRefusedError as error:
             if _is(error, KafkaError._UNSUPPORTED_FEATURE):
                 raise KafkaRefusedError(
@@ -125,23 +133,30 @@ class Admin:
             raise
         return sorted(grown)
 
-    def _wait_for_leaders(self, names: list[str]) -> None:
+    def _wait_for_leaders(self, counts: Mapping[str, int]) -> None:
         """New partitions answer only once they have a leader, a moment after they were made."""
+        places = [(name, number) for name, count in counts.items() for number in range(count)]
+        self._patiently(lambda: self._offsets(places, OffsetSpec.latest()))
+
+    def _patiently(self, ask: Callable[[], T]) -> T:
+        """What `ask` answers; it is asked again while Kafka refuses for a moment only, for as long as one call may take."""
         deadline = time.monotonic() + self._patience_s
         while True:
             try:
-                self.bounds(names)
+                return ask()
             except KafkaRefusedError as error:
-                if time.monotonic() > deadline or not any(_is(error, code) for code in _LEADERLESS):
+                if time.monotonic() > deadline or _code(error) not in _PASSING:
                     raise
-                time.sleep(_PAUSE_S)
-            else:
-                return
+            time.sleep(_PAUSE_S)
 
     def members(self, group: str) -> int:
         """How many consumers are in a group now; 0 if there is no such group."""
-        future = self._client.describe_consumer_groups([group], request_timeout=self._patience_s)[group]
-        return len(self._result(future).members)
+
+        def ask() -> int:
+            future = self._client.describe_consumer_groups([group], request_timeout=self._patience_s)[group]
+            return len(self._result(future).members)
+
+        return self._patiently(ask)
 
     def describe(self, names: Iterable[str]) -> dict[str, TopicInfo]:
         """Those of `names` that exist."""
@@ -196,7 +211,8 @@ class Admin:
         """`watermarks` of several topics in one go, by topic and partition."""
         counts = self.partitions()
         places = [(topic, number) for topic in topics for number in range(counts.get(topic, 0))]
-        low, high = self._offsets(places, OffsetSpec.earliest()), self._offsets(places, OffsetSpec.latest())
+        low = self._patiently(lambda: self._offsets(places, OffsetSpec.earliest()))
+        high = self._patiently(lambda: self._offsets(places, OffsetSpec.latest()))
         if self._embedded:
             if self._ends is None:
                 self._ends = FetchedEnds(self._settings, self._patience_s)
@@ -209,10 +225,15 @@ class Admin:
         places = [TopicPartition(topic, number) for topic in topics for number in range(counts.get(topic, 0))]
         if not places:
             return {}
-        request = [ConsumerGroupTopicPartitions(group, places)]
-        [future] = self._client.list_consumer_group_offsets(request, request_timeout=self._patience_s).values()
+
+        def ask() -> list[TopicPartition]:
+            request = [ConsumerGroupTopicPartitions(group, places)]
+            [future] = self._client.list_consumer_group_offsets(request, request_timeout=self._patience_s).values()
+            found: list[TopicPartition] = self._result(future).topic_partitions
+            return found
+
         try:
-            found = self._result(future).topic_partitions
+            found = self._patiently(ask)
         except KafkaRefusedError as error:
             if _is(error, KafkaError.GROUP_ID_NOT_FOUND):
                 return {}
@@ -282,6 +303,10 @@ def _recreate(name: str) -> str:
     return f"delete {name} and run `streamrec topics create`; what is in it must be produced again"
 
 
-def _is(error: KafkaRefusedError, code: int) -> bool:
+def _code(error: KafkaRefusedError) -> int | None:
     cause = error.__cause__
-    return isinstance(cause, KafkaException) and bool(cause.args[0].code() == code)
+    return int(cause.args[0].code()) if isinstance(cause, KafkaException) else None
+
+
+def _is(error: KafkaRefusedError, code: int) -> bool:
+    return _code(error) == code

@@ -10,13 +10,14 @@ from typing import Final
 import msgspec
 
 from streamrec.kafka.admin import Admin
+from streamrec.local.brokers import StartBroker
 from streamrec.local.feed import Feed
 from streamrec.local.lists import Lists
 from streamrec.local.observer import Observer
 from streamrec.local.picture import Picture, summary
 from streamrec.local.ports import free_port
 from streamrec.local.screen import Screen
-from streamrec.local.servers import Server, start_broker, start_redis
+from streamrec.local.servers import Server, start_redis
 from streamrec.local.services import SERVICES, start_services
 from streamrec.local.signals import StopSignals
 from streamrec.local.supervisor import Supervisor
@@ -96,15 +97,17 @@ class Demo:
         Makes the screen once the addresses are known.
     stay
         Whether to go on showing when the feed has come to its end, until a signal.
+    start_broker
+        Starts the broker that it is to have.
     """
 
     def __init__(
         self, settings: Settings, make_feed: Callable[[Settings], Feed], *, duration_s: float | None, port: int,
-        make_screen: Callable[[list[tuple[str, str]]], Screen], stay: bool,
+        make_screen: Callable[[list[tuple[str, str]]], Screen], stay: bool, start_broker: StartBroker,
     ) -> None:  # fmt: skip
         self._started = time.monotonic()
         self._settings, self._make_feed, self._duration_s, self._port = settings, make_feed, duration_s, port
-        self._make_screen, self._stay = make_screen, stay
+        self._make_screen, self._stay, self._start_broker = make_screen, stay, start_broker
 
     def run(self) -> Outcome:
         """Start everything, feed, show, stop everything.
@@ -122,7 +125,7 @@ class Demo:
         self._announce(settings, directory)
         supervisor = Supervisor(self._screen.say, directory)
         with StopSignals(lambda: self._kill(supervisor)) as stop, supervisor:
-            servers = [supervisor.adopt(start(directory)) for start in (start_broker, start_redis)]
+            servers = [supervisor.adopt(start(directory)) for start in (self._start_broker, start_redis)]
             broker, redis = servers
             settings = msgspec.structs.replace(settings, kafka=broker.address, redis=f"redis://{redis.address}/0")
             Admin(settings).create(load())

@@ -29,6 +29,7 @@ from streamrec.kafka.admin import Admin
 from streamrec.kafka.producer import ProduceFailedError, Producer
 from streamrec.kafka.producer import Record as Produced
 from streamrec.local import lag
+from streamrec.local.brokers import StartBroker
 from streamrec.local.lists import Lists
 from streamrec.local.ports import free_port
 from streamrec.local.servers import Server, start_broker, start_redis
@@ -81,13 +82,16 @@ class Lockstep(System):
         Asked while it waits; `InterruptedLockstep` is raised where what is awaited does not come soon after that.
     patience_s
         How long to wait for one thing to arrive.
+    start_broker
+        Starts its broker; default: the embedded one.
     """
 
     def __init__(
-        self, settings: Settings, say: Say, stopping: Callable[[], bool] = lambda: False, patience_s: float = PATIENCE_S
-    ) -> None:
+        self, settings: Settings, say: Say, stopping: Callable[[], bool] = lambda: False, patience_s: float = PATIENCE_S,
+        start_broker: StartBroker = start_broker,
+    ) -> None:  # fmt: skip
         self._wanted, self._stopping, self._patience_s = settings, stopping, patience_s
-        self._say = say
+        self._say, self._start_broker = say, start_broker
         self._directory = Path()
         self._supervisor: Supervisor | None = None
         self._sent: dict[Place, int] = {}  # what is under way: place -> the offset after it
@@ -125,7 +129,7 @@ class Lockstep(System):
 
     def _start(self, supervisor: Supervisor) -> None:
         directory = self._directory
-        servers = [supervisor.adopt(start(directory)) for start in (start_broker, start_redis)]
+        servers = [supervisor.adopt(start(directory)) for start in (self._start_broker, start_redis)]
         broker, store = servers
         settings = msgspec.structs.replace(
             self._wanted, data_dir=str(directory / "data"), lookup_host="127.0.0.1", metrics_host="127.0.0.1",

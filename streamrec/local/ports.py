@@ -1,6 +1,7 @@
 """Free ports on the loopback interface."""
 
 import socket
+from contextlib import ExitStack
 
 
 def is_free(port: int, host: str = "127.0.0.1") -> bool:
@@ -12,6 +13,21 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
         except OSError:
             return False
     return True
+
+
+def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:
+    """So many different free ports.
+
+    Examples
+    --------
+    >>> len(set(free_ports(3)))
+    3
+    """
+    with ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind((host, 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
 
 
 def free_port(preferred: int = 0, host: str = "127.0.0.1") -> int:

@@ -35,17 +35,44 @@ def die_with_parent() -> Callable[[], None] | None:
 
 
 class Server:
-    """A server process: up when the constructor returns, gone after `stop`."""
+    """A server process: up when the constructor returns, gone after `stop`.
 
-    def __init__(self, name: str, command: Sequence[str], port: int, log: Path, patience_s: float = 15.0) -> None:
+    Parameters
+    ----------
+    name
+        What messages call it.
+    command, port, log
+        What is run, where it then listens on the loopback interface, and the file that takes what it says.
+    patience_s
+        How long it may take to come up; 0: the caller does `wait_until_up` itself, having started others meanwhile.
+    outlives
+        Whether it goes on when this process ends; else it dies with it.
+
+    Raises
+    ------
+    ServerError
+        It ended, or did not listen in time; the message ends with its last words.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        port: int,
+        log: Path,
+        patience_s: float = 15.0,
+        *,
+        outlives: bool = False,
+    ) -> None:
         self.name, self.port, self.log = name, port, log
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
             self._process = subprocess.Popen(  # noqa: S603 - the command is ours
-                list(command), stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-                preexec_fn=die_with_parent(), start_new_session=True,  # noqa: PLW1509 - one libc call
+                list(command), stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
+                preexec_fn=None if outlives else die_with_parent(),  # noqa: PLW1509 - one libc call
             )  # fmt: skip
-        self._wait_until_up(patience_s)
+        if patience_s:
+            self.wait_until_up(patience_s)
 
     @property
     def pid(self) -> int:
@@ -62,7 +89,8 @@ class Server:
         """``host:port``."""
         return f"127.0.0.1:{self.port}"
 
-    def _wait_until_up(self, patience_s: float) -> None:
+    def wait_until_up(self, patience_s: float) -> None:
+        """Wait until it listens; raises as the constructor does."""
         deadline = time.monotonic() + patience_s
         while time.monotonic() < deadline:
             if self._process.poll() is not None:

@@ -81,7 +81,7 @@ def nodes_of(client: Any) -> list[tuple[str, Any]]:
     """The servers behind a plain client, each with its address: one, or those of a cluster that have keys."""
     if not isinstance(client, RedisCluster):
         return [("", client)]
-    return [(node.name, client.get_redis_connection(node)) for node in client.get_primaries()]
+    return [(node.name, client.get_redis_connection(node)) for node in client.get_primaries()]  # type: ignore[no-untyped-call]
 
 
 def values_of(client: Any, keys: Sequence[str]) -> list[bytes | None]:

@@ -10,13 +10,14 @@ from click.testing import CliRunner, Result
 
 from streamrec.cli import cli
 from streamrec.local.ports import free_port
-from streamrec.local.servers import Server, start_broker, start_redis
+from streamrec.local.servers import Server, start_redis
+from tests.brokers import StartBroker
 
 Run = Callable[..., Result]
 
 
 @pytest.fixture(scope="module")
-def own_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def own_broker(tmp_path_factory: pytest.TempPathFactory, start_broker: StartBroker) -> Iterator[Server]:
     """Empty at the start of each test file."""
     with start_broker(tmp_path_factory.mktemp("broker")) as server:
         yield server

@@ -14,9 +14,10 @@ from streamrec.events import DeadLetter, JobView
 from streamrec.kafka.admin import Admin
 from streamrec.kafka.producer import Producer, Record
 from streamrec.local.ports import free_port
-from streamrec.local.servers import Server, start_broker
+from streamrec.local.servers import Server
 from streamrec.settings import Settings
 from streamrec.topics import load
+from tests.brokers import StartBroker
 
 Run = Callable[..., Result]
 AT = 1_700_000_000_000
@@ -42,7 +43,7 @@ LETTERS = [
 
 
 @pytest.fixture(scope="module")
-def letters_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def letters_broker(tmp_path_factory: pytest.TempPathFactory, start_broker: StartBroker) -> Iterator[Server]:
     with start_broker(Path(tmp_path_factory.mktemp("broker"))) as server:
         settings = Settings(kafka=server.address)
         Admin(settings).create(load())

@@ -22,10 +22,10 @@ from streamrec.events import DeadLetter, JobPosting, JobView
 from streamrec.kafka.admin import Admin
 from streamrec.kafka.producer import ProduceFailedError, Producer, Record
 from streamrec.kafka.reader import Stored, read
-from streamrec.local.servers import start_broker
 from streamrec.partitioner import partition_of
 from streamrec.settings import Settings
 from streamrec.topics import load
+from tests.brokers import StartBroker
 
 pytestmark = pytest.mark.servers
 
@@ -92,7 +92,7 @@ class Site:
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
+def site(tmp_path: Path, start_broker: StartBroker) -> Iterator[Site]:
     with start_broker(tmp_path) as server:
         made = Site(server.address)
         yield made

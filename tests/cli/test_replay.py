@@ -19,14 +19,15 @@ from streamrec.codecs import Message
 from streamrec.events import JobView, Rejected
 from streamrec.kafka.admin import Admin
 from streamrec.local.ports import free_port
-from streamrec.local.servers import Server, start_broker
+from streamrec.local.servers import Server
 from streamrec.settings import Settings
+from tests.brokers import StartBroker
 
 pytestmark = pytest.mark.servers
 
 
 @pytest.fixture
-def own_broker(tmp_path: Path) -> Iterator[Server]:
+def own_broker(tmp_path: Path, start_broker: StartBroker) -> Iterator[Server]:
     """A broker of the test's own: the command writes to the real topics, whose content is counted here."""
     with start_broker(tmp_path / "broker") as server:
         Admin(Settings(kafka=server.address)).create(topics.load())
@@ -142,7 +143,9 @@ def test_ctrl_c_ends_it_with_a_summary_and_what_was_produced_is_in_kafka(own_bro
     assert len(content(own_broker, "job-views")) == 1
 
 
-def test_a_broker_without_topics_or_none_at_all_is_told_with_a_remedy(tmp_path: Path) -> None:
+def test_a_broker_without_topics_or_none_at_all_is_told_with_a_remedy(
+    tmp_path: Path, start_broker: StartBroker
+) -> None:
     log = log_of(tmp_path, "100,m,1,view")
     with start_broker(tmp_path / "broker") as server:
         result = run(server.address, log)

@@ -16,8 +16,9 @@ from streamrec import topics
 from streamrec.cli import cli
 from streamrec.kafka.admin import Admin
 from streamrec.local.ports import free_port
-from streamrec.local.servers import Server, start_broker
+from streamrec.local.servers import Server
 from streamrec.settings import Settings
+from tests.brokers import StartBroker
 
 COUNTED = [name for name in topics.PUBLIC_TOPICS if name in topics.MEMBER_TOPICS or name == "job-postings"]
 
@@ -27,7 +28,7 @@ def run(*arguments: str | Path, **environ: str) -> Result:
 
 
 @pytest.fixture
-def kafka(tmp_path: Path) -> Iterator[Server]:
+def kafka(tmp_path: Path, start_broker: StartBroker) -> Iterator[Server]:
     """A broker of the test's own, with all topics."""
     with start_broker(tmp_path / "broker") as server:
         Admin(Settings(kafka=server.address)).create(topics.load())
@@ -96,7 +97,7 @@ def test_what_is_not_running_is_told_with_a_remedy() -> None:
 
 
 @pytest.mark.servers
-def test_missing_topics_are_told(tmp_path: Path) -> None:
+def test_missing_topics_are_told(tmp_path: Path, start_broker: StartBroker) -> None:
     with start_broker(tmp_path / "broker") as server:
         result = run("--kafka", "--events", "5", STREAMREC_KAFKA=server.address)
         server.stop(patience_s=0.2)

@@ -10,14 +10,15 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from streamrec.cli import cli
 from streamrec.local.ports import free_port
-from streamrec.local.servers import Server, start_broker
+from streamrec.local.servers import Server
 from streamrec.topics import load
+from tests.brokers import StartBroker
 
 Run = Callable[..., Result]
 
 
 @pytest.fixture(scope="module")
-def empty_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def empty_broker(tmp_path_factory: pytest.TempPathFactory, start_broker: StartBroker) -> Iterator[Server]:
     with start_broker(Path(tmp_path_factory.mktemp("broker"))) as server:
         yield server
 

@@ -20,12 +20,13 @@ from streamrec.agents.worker import slot_name
 from streamrec.kafka.admin import Admin
 from streamrec.kafka.producer import Producer, Record
 from streamrec.local.ports import free_port
-from streamrec.local.servers import die_with_parent, start_broker, start_redis
+from streamrec.local.servers import die_with_parent, start_redis
 from streamrec.partitioner import partition_of
 from streamrec.settings import Settings, environ_of
 from streamrec.stores import generations
 from streamrec.stores.keys import Keys
 from streamrec.stores.positions import Position, unpack
+from tests.brokers import StartBroker
 
 Spoil = str  # Python statements run in a process before its command, to take a guard away
 
@@ -82,7 +83,7 @@ class Process:
 class System:
     """Starts, feeds, asks, kills and waits; everything is gone after `close`."""
 
-    def __init__(self, directory: Path, **overrides: Any) -> None:
+    def __init__(self, directory: Path, start_broker: StartBroker, **overrides: Any) -> None:
         self.directory = directory
         self.broker = start_broker(directory)
         self.redis = start_redis(directory)
@@ -104,6 +105,12 @@ class System:
     def keys(self) -> Keys:
         """Keys of the generation that counts now."""
         return generations.current(self.client, self.settings).keys(self.settings.namespace)
+
+    def grow(self, partitions: int) -> None:
+        """Processes that start from now on have the setting changed."""
+        self.settings = msgspec.structs.replace(self.settings, partitions=partitions)
+        self._producer.close()
+        self._producer = Producer(self.settings)  # one that knows of them: others learn it within some minutes
 
     def environ(self) -> dict[str, str]:
         """The settings as environment variables."""
@@ -218,9 +225,9 @@ CONSUMED = frozenset({
 
 
 @pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+def system(tmp_path_factory: pytest.TempPathFactory, start_broker: StartBroker) -> Iterator[System]:
     """A system shared by the tests of one file, all of it running."""
-    built = System(Path(tmp_path_factory.mktemp("system")))
+    built = System(Path(tmp_path_factory.mktemp("system")), start_broker)
     try:
         built.start_all()
         yield built
@@ -229,14 +236,14 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 
 
 @pytest.fixture
-def make_system(tmp_path: Path) -> Iterator[Callable[..., System]]:
+def make_system(tmp_path: Path, start_broker: StartBroker) -> Iterator[Callable[..., System]]:
     """Makes systems of which nothing but broker and Redis runs yet."""
     made: list[System] = []
 
     def make(**overrides: Any) -> System:
         directory = tmp_path / f"system{len(made)}"
         directory.mkdir()
-        made.append(System(directory, **overrides))
+        made.append(System(directory, start_broker, **overrides))
         return made[-1]
 
     yield make

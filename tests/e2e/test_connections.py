@@ -13,6 +13,7 @@ from streamrec.events import Connection, JobPosting, JobSave, JobView, MemberPro
 from streamrec.features.state import Network, unpack
 from streamrec.settings import Settings
 from streamrec.training.offline import Offline
+from tests.brokers import StartBroker
 from tests.e2e.conftest import System
 
 pytestmark = [pytest.mark.e2e, pytest.mark.servers]
@@ -52,9 +53,9 @@ def ranks(system: System, member: str) -> dict[str, tuple[int, list[str]]]:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+def site(tmp_path_factory: pytest.TempPathFactory, start_broker: StartBroker) -> Iterator[System]:
     """A system without a trainer, so that lists are in the order of the sources; many members saved most of the jobs."""
-    system = System(Path(tmp_path_factory.mktemp("site")))
+    system = System(Path(tmp_path_factory.mktemp("site")), start_broker)
     try:
         for name in ("worker", "lookup"):
             system.start(name)

@@ -15,6 +15,8 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.brokers import DIRECTORY
+
 pytestmark = [pytest.mark.servers, pytest.mark.e2e]
 
 FEWEST = 200  # events that must have been processed: the machine may be busy, but not that busy
@@ -23,11 +25,14 @@ FEWEST = 200  # events that must have been processed: the machine may be busy, b
 class Run:
     """A demo that runs, with what it has printed so far in files."""
 
-    def __init__(self, directory: Path, *options: str) -> None:
+    def __init__(self, directory: Path, broker_kind: str, *options: str) -> None:
+        if broker_kind == "kafka":  # its jars are there already
+            (directory / "data").mkdir()
+            (directory / "data" / "kafka").symlink_to(DIRECTORY)
         self._out, self._err = directory / "out", directory / "err"
         with self._out.open("wb") as out, self._err.open("wb") as err:
             self.popen = subprocess.Popen(
-                [sys.executable, "-m", "streamrec", "demo", *options],
+                [sys.executable, "-m", "streamrec", "demo", "--broker", broker_kind, *options],
                 env={**os.environ, "STREAMREC_DATA_DIR": str(directory / "data")}, stdout=out, stderr=err,
             )  # fmt: skip
 
@@ -58,11 +63,11 @@ def none_left(family: list[psutil.Process]) -> bool:
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., Run]]:
+def start(tmp_path: Path, broker_kind: str) -> Iterator[Callable[..., Run]]:
     runs: list[Run] = []
 
     def start(*options: str) -> Run:
-        runs.append(Run(tmp_path, *options))
+        runs.append(Run(tmp_path, broker_kind, *options))
         return runs[-1]
 
     yield start

@@ -20,6 +20,7 @@ from streamrec.local.ports import free_port
 from streamrec.local.scrape import metrics as scrape
 from streamrec.models import snapshot as snapshots
 from streamrec.ranking import rerank
+from tests.brokers import StartBroker
 
 from .conftest import System
 
@@ -34,9 +35,9 @@ def now_ms() -> int:
 
 
 @pytest.fixture(scope="module")
-def fed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def fed(tmp_path_factory: pytest.TempPathFactory, start_broker: StartBroker) -> Iterator[Any]:
     """A system whose members have acted, and whose model learns no more: `fed.snapshot` is what the lookup ranks by."""
-    system: Any = System(tmp_path_factory.mktemp("system"), explore=EXPLORE, produce_timeout_s=2.0)
+    system: Any = System(tmp_path_factory.mktemp("system"), start_broker, explore=EXPLORE, produce_timeout_s=2.0)
     try:
         system.start_all()
         draw = random.Random(4)

@@ -22,6 +22,7 @@ from streamrec.topics import topic_of
 from streamrec.training.agreement import Agreement
 from streamrec.training.evaluate import OFFLINE, SYSTEM, Evaluation, Evaluator, protocol_settings
 from streamrec.training.replay import Due
+from tests.brokers import DIRECTORY, StartBroker
 
 pytestmark = [pytest.mark.e2e, pytest.mark.servers]
 
@@ -57,10 +58,10 @@ class Ran(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def ran() -> Iterator[Ran]:
+def ran(start_broker: StartBroker) -> Iterator[Ran]:
     """The log, evaluated; the system still runs."""
     log, settings = some_log(), Settings()
-    with Lockstep(protocol_settings(settings, "catalogue"), print) as live:
+    with Lockstep(protocol_settings(settings, "catalogue"), print, start_broker=start_broker) as live:
         evaluator = Evaluator("catalogue", ("popularity",), settings, live, POINTS, 100)
         result = evaluator.run(log, lambda *_: None, lambda: False)
         yield Ran(live, evaluator, result, log)
@@ -154,14 +155,14 @@ def csv_log(path: Path, events: int) -> Path:
     return path
 
 
-def test_ctrl_c_leaves_a_result_and_nothing_else(tmp_path: Path) -> None:
+def test_ctrl_c_leaves_a_result_and_nothing_else(tmp_path: Path, broker_kind: str) -> None:
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     log = csv_log(tmp_path / "log.csv", 2000)
-    command = [sys.executable, "-m", "streamrec", "evaluate", str(log), "--live", "--json", "--baseline", "none"]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": str(scratch)}
-    ) as process:
+    options = ["--live", "--broker", broker_kind, "--json", "--baseline", "none"]
+    command = [sys.executable, "-m", "streamrec", "evaluate", str(log), *options]
+    environ = {**os.environ, "TMPDIR": str(scratch), "STREAMREC_DATA_DIR": str(DIRECTORY.parent)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environ) as process:
         assert process.stderr is not None
         said = next((line for line in process.stderr if "queries" in line or "Error" in line), "")
         assert "queries" in said  # it is at work

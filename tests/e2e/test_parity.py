@@ -21,6 +21,7 @@ from streamrec.events import (
 )
 from streamrec.features.library import PLAN
 from streamrec.features.state import JobState, MemberState, pack, unpack
+from tests.brokers import StartBroker
 from tests.e2e.conftest import System
 
 pytestmark = [pytest.mark.e2e, pytest.mark.servers]
@@ -59,9 +60,9 @@ def checked(system: System, code: int, *options: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def living(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+def living(tmp_path_factory: pytest.TempPathFactory, start_broker: StartBroker) -> Iterator[System]:
     """A worker, and traffic that it has taken."""
-    system = System(Path(tmp_path_factory.mktemp("parity")))
+    system = System(Path(tmp_path_factory.mktemp("parity")), start_broker)
     try:
         system.start("worker")
         start = int(time.time() * 1000) - 60 * MINUTE

@@ -20,6 +20,7 @@ from streamrec.features.state import JobState, MemberState, Neighbours, unpack
 from streamrec.kafka.producer import Producer, Record
 from streamrec.local.scrape import metrics as scrape
 from streamrec.partitioner import partition_of
+from tests.brokers import StartBroker
 
 from .conftest import System
 
@@ -104,8 +105,8 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    system = System(tmp_path_factory.mktemp("system"))
+def site(tmp_path_factory: pytest.TempPathFactory, start_broker: StartBroker) -> Iterator[Site]:
+    system = System(tmp_path_factory.mktemp("system"), start_broker)
     try:
         yield Site(system)
     finally:

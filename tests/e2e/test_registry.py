@@ -22,6 +22,7 @@ from streamrec.kafka.reader import read
 from streamrec.kafka.subjects import schema_text
 from streamrec.local.scrape import metrics as scrape
 from streamrec.partitioner import partition_of
+from tests.brokers import StartBroker
 
 from ..registry_server import RegistryServer
 from .conftest import System
@@ -65,9 +66,11 @@ def registry() -> Iterator[RegistryServer]:
 
 
 @pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory, registry: RegistryServer) -> Iterator[System]:
+def system(
+    tmp_path_factory: pytest.TempPathFactory, start_broker: StartBroker, registry: RegistryServer
+) -> Iterator[System]:
     built = System(
-        Path(tmp_path_factory.mktemp("system")), schema_registry=registry.url, registry_patience_s=PATIENCE_S,
+        Path(tmp_path_factory.mktemp("system")), start_broker, schema_registry=registry.url, registry_patience_s=PATIENCE_S,
         registry_timeout_s=1.0, framing="confluent",
     )  # fmt: skip
     try:

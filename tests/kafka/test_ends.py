@@ -13,6 +13,7 @@ from streamrec.kafka.ends import EMBEDDED_CLUSTER_ID, FetchedEnds
 from streamrec.local.ports import free_port
 from streamrec.local.servers import Server
 from streamrec.settings import Settings
+from tests.brokers import ON_EMBEDDED
 
 
 def produce(broker: Server, topic: str, batches: Sequence[int]) -> None:
@@ -48,6 +49,7 @@ def test_several_topics_are_asked_for_in_one_go(broker: Server, topic: str) -> N
 
 
 @pytest.mark.servers
+@ON_EMBEDDED
 def test_the_embedded_broker_is_known_by_its_cluster_id(broker: Server) -> None:
     client = AdminClient({"bootstrap.servers": broker.address})
     assert client.list_topics(timeout=10).cluster_id == EMBEDDED_CLUSTER_ID

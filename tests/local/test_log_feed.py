@@ -15,16 +15,16 @@ from streamrec.local import log_feed as feeding
 from streamrec.local.lists import Lists
 from streamrec.local.log_feed import LogFeed
 from streamrec.local.scrape import Samples
-from streamrec.local.servers import start_broker
 from streamrec.partitioner import partition_of
 from streamrec.training.replay import Due
+from tests.brokers import StartBroker
 
 pytestmark = pytest.mark.servers
 PARTITIONS = 4
 
 
 @pytest.fixture(scope="module")
-def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def kafka(tmp_path_factory: pytest.TempPathFactory, start_broker: StartBroker) -> Iterator[str]:
     """A broker of its own: the feed writes to the real topics' names."""
     with start_broker(tmp_path_factory.mktemp("broker")) as server:
         admin = AdminClient({"bootstrap.servers": server.address})

@@ -14,9 +14,9 @@ from streamrec import topics
 from streamrec.kafka.admin import Admin
 from streamrec.local import site_feed
 from streamrec.local.scrape import Samples
-from streamrec.local.servers import start_broker
 from streamrec.local.site_feed import SiteFeed, hurried
 from streamrec.settings import Settings
+from tests.brokers import StartBroker
 
 pytestmark = pytest.mark.servers
 MEMBERS, JOBS, PAGE = 200, 1000, 20
@@ -67,7 +67,7 @@ def service() -> Iterator[Service]:
 
 
 @pytest.fixture(scope="module")
-def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+def kafka(tmp_path_factory: pytest.TempPathFactory, start_broker: StartBroker) -> Iterator[Settings]:
     with start_broker(tmp_path_factory.mktemp("broker")) as server:
         settings = Settings(kafka=server.address)
         Admin(settings).create(topics.load())

@@ -31,8 +31,8 @@ from streamrec.events import (
     Tombstone,
 )
 from streamrec.kafka.admin import Admin
-from streamrec.local.servers import start_broker
 from streamrec.settings import Settings
+from tests.brokers import StartBroker
 
 pytestmark = pytest.mark.servers
 
@@ -57,7 +57,7 @@ SENT = {
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Iterator[Settings]:
+def settings(tmp_path: Path, start_broker: StartBroker) -> Iterator[Settings]:
     """A broker of the test's own, with the topics."""
     with start_broker(tmp_path / "broker") as server:
         settings = Settings(kafka=server.address)
