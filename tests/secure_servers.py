@@ -6,12 +6,16 @@ from pathlib import Path
 
 import pytest
 import trustme
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
-from streamrec.local.ports import free_port
+from streamrec.local import kafka
+from streamrec.local.ports import free_port, free_ports
 from streamrec.local.servers import Server, ServerError, start_redis
+from tests.brokers import CHANGES
 
 PASSWORD = "correct-horse"
 USER = "streamrec"
+MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 
 
 class Certificates:
@@ -73,3 +77,38 @@ def secure_redis(directory: Path, *users: str) -> Iterator[SecureRedis]:
         return
     yield made
     made.server.stop()
+
+
+class SecureKafka:
+    """Apache Kafka that listens with TLS and wants a login, and at `mutual` with TLS and wants a certificate of the client's."""
+
+    def __init__(self, directory: Path, installed: kafka.Installation) -> None:
+        self.certificates = made = Certificates(directory / "certificates")
+        key = load_pem_private_key(made.server_key.read_bytes(), None)
+        form = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())  # Java knows no other
+        store = directory / "server-store.pem"
+        store.write_bytes(form + made.server.read_bytes())
+        ports = kafka.Ports(*free_ports(2))
+        mutual, inside = free_ports(2)
+        self.mutual, self.plain = f"127.0.0.1:{mutual}", f"127.0.0.1:{inside}"
+        places = f"BROKER://127.0.0.1:{ports.broker},MUTUAL://127.0.0.1:{mutual},INSIDE://127.0.0.1:{inside}"
+        scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+        plain = f'org.apache.kafka.common.security.plain.PlainLoginModule required user_{USER}="{PASSWORD}";'
+        changes = {
+            **CHANGES,
+            "listener.security.protocol.map": "BROKER:SASL_SSL,MUTUAL:SSL,INSIDE:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "listeners": f"{places},CONTROLLER://127.0.0.1:{ports.controller}",
+            "advertised.listeners": places,
+            "inter.broker.listener.name": "INSIDE",
+            "sasl.enabled.mechanisms": ",".join(MECHANISMS),
+            "listener.name.broker.scram-sha-256.sasl.jaas.config": scram,
+            "listener.name.broker.scram-sha-512.sasl.jaas.config": scram,
+            "listener.name.broker.plain.sasl.jaas.config": plain,
+            "listener.name.mutual.ssl.client.auth": "required",
+            "ssl.keystore.type": "PEM", "ssl.keystore.location": str(store),
+            "ssl.truststore.type": "PEM", "ssl.truststore.location": str(made.authority),
+        }  # fmt: skip
+        users = [f"{mechanism}=[name={USER},password={PASSWORD}]" for mechanism in MECHANISMS if mechanism != "PLAIN"]
+        options = [part for user in users for part in ("--add-scram", user)]
+        kafka.prepare(directory, installed, [ports], changes=changes, format_options=options)
+        self.server = kafka.start_node(directory, installed, 1, ports.broker)
