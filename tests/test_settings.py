@@ -4,6 +4,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from cryptography.hazmat.primitives import serialization as form
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from streamrec.credentials import password, tls_context
 from streamrec.settings import Settings, SettingsError, environ_of, load
@@ -71,9 +73,6 @@ def test_a_new_password_in_a_file_is_the_one_from_then_on(tmp_path: Path) -> Non
 
 
 def test_a_key_without_its_password_is_named(tmp_path: Path) -> None:
-    from cryptography.hazmat.primitives import serialization as form
-    from cryptography.hazmat.primitives.asymmetric import ec
-
     key = ec.generate_private_key(ec.SECP256R1())
     locked = tmp_path / "key.pem"
     lock = form.BestAvailableEncryption(b"pw-1")
