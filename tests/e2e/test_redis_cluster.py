@@ -74,7 +74,8 @@ def test_the_model_is_learned_and_every_command_works(
     assert status["problems"] == []
     assert status["model"] is not None
     assert sum(topic["lag"] for topic in status["topics"]) == 0
-    assert run("members", "export", "viewer-1")["state"] is not None
+    exported = CliRunner().invoke(cli, ["members", "export", "viewer-1"], env=environ_of(system.settings))
+    assert json.loads(exported.stdout)["state"] is not None
     parity = run("features", "check-parity")
     assert (parity["members"], parity["differences"]) == (80, [])
     built = run("rebuild", "--no-learn")
