@@ -84,6 +84,13 @@ def nodes_of(client: Any) -> list[tuple[str, Any]]:
     return [(node.name, client.get_redis_connection(node)) for node in client.get_primaries()]  # type: ignore[no-untyped-call]
 
 
+def node_of(client: Any, key: str) -> "redis.Redis":
+    """A plain client of the server that has `key`, for a transaction: those of redis-py's cluster client answer otherwise."""
+    if not isinstance(client, RedisCluster):
+        return cast("redis.Redis", client)
+    return cast("redis.Redis", client.get_redis_connection(client.get_node_from_key(key)))
+
+
 def values_of(client: Any, keys: Sequence[str]) -> list[bytes | None]:
     """Values of `keys`, wherever they are, None where absent."""
     if not keys:
