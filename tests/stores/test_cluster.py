@@ -10,9 +10,10 @@ import pytest
 from streamrec.local.servers import Server
 from streamrec.settings import Settings, SettingsError
 from streamrec.stores.base import Append, FencedError, Put, PutFields, Slot, Store, StoreUnavailableError
-from streamrec.stores.connect import connect, open_store
+from streamrec.stores.connect import connect, nodes_of, open_store
 from streamrec.stores.keys import Keys
 from tests.redis_cluster import LocalCluster
+from tests.stores.test_connect import documented_user
 
 pytestmark = [pytest.mark.anyio, pytest.mark.servers]
 
@@ -174,6 +175,24 @@ async def test_one_server_and_a_cluster_are_not_taken_for_each_other(
                 [keys.job(str(number)) for number in range(4)] if settings.redis_cluster else [elsewhere(redis_cluster)]
             )
         await store.close()
+
+
+async def test_the_rights_of_the_documented_user_suffice_on_a_cluster(redis_cluster: LocalCluster, keys: Keys) -> None:
+    _, *rules = documented_user().removeprefix("user ").replace("sr", keys.namespace).split()
+    for client in redis_cluster.clients:
+        client.execute_command("ACL", "SETUSER", "granted", *rules)
+    settings = Settings(
+        redis=redis_cluster.url, redis_cluster=True, redis_username="granted", redis_password="PASSWORD"
+    )
+    store = open_store(settings, keys)
+    slot = await store.take("m0")
+    await slot.commit([Put(keys.member("0"), b"1"), Append(keys.changes("m0"), b"x", 9)])
+    assert await store.get([keys.member("0"), keys.job("1")]) == [b"1", None]
+    await store.ping()
+    await store.close()
+    with connect(settings) as plain:
+        assert plain.get(keys.member("0")) == b"1"
+        assert {node for node, _ in nodes_of(plain)} == {server.address for server in redis_cluster.servers}
 
 
 def elsewhere(cluster: LocalCluster) -> str:
