@@ -88,7 +88,8 @@ def node_of(client: Any, key: str) -> "redis.Redis":
     """A plain client of the server that has `key`, for a transaction: those of redis-py's cluster client answer otherwise."""
     if not isinstance(client, RedisCluster):
         return cast("redis.Redis", client)
-    return cast("redis.Redis", client.get_redis_connection(client.get_node_from_key(key)))
+    node = client.get_node_from_key(key)  # type: ignore[no-untyped-call]
+    return client.get_redis_connection(node)
 
 
 def values_of(client: Any, keys: Sequence[str]) -> list[bytes | None]:
