@@ -10,7 +10,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-fast lint format clean
+.PHONY: help demo kafka test test-fast test-kafka lint format clean
 
 help: ## this list
 	@echo "streamrec: job recommendations from event streams"
@@ -22,14 +22,24 @@ help: ## this list
 demo: $(VENV)/.local ## everything on this machine, live in the terminal; Ctrl-C ends it
 	@exec $(BIN)/streamrec demo $(ARGS)
 
+kafka: $(VENV)/.local ## Apache Kafka on this machine at 127.0.0.1:9092; needs Java 17 and Maven; `ops/kafka/stop` stops it
+	@$(BIN)/streamrec kafka start $(ARGS)
+
 test: lint ## the whole test suite, lint, types, import contract
 	@echo "pytest: tests that need no server, on all cores"
 	@$(BIN)/python -m pytest -q -n auto -m "not servers and not e2e" $(ARGS)
-	@echo "pytest: tests with a broker and Redis of their own, one at a time"
-	@$(BIN)/python -m pytest -m "servers or e2e" $(ARGS)
+	@echo "pytest: tests with Redis or the embedded broker, two at a time"
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "(servers or e2e) and not kafka and not alone" $(ARGS)
+	@echo "pytest: the same on Apache Kafka, two at a time"
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "kafka and not alone" $(ARGS)
+	@echo "pytest: tests that measure time, on both brokers, one at a time"
+	@$(BIN)/python -m pytest -m "alone" $(ARGS)
 
 test-fast: $(VENV)/.dev ## tests that need no server, in under a minute
 	@$(BIN)/python -m pytest -q -n auto -m "not servers and not e2e and not slow" --hypothesis-profile quick $(ARGS)
+
+test-kafka: $(VENV)/.dev ## the tests that run on Apache Kafka, all of them
+	@$(BIN)/python -m pytest -m kafka $(ARGS)
 
 lint: $(VENV)/.dev ## style, format, types, import contract
 	@echo "ruff check"; $(BIN)/ruff check --quiet .
@@ -40,7 +50,8 @@ lint: $(VENV)/.dev ## style, format, types, import contract
 format: $(VENV)/.dev ## mend style and format where that can be done by itself
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format .
 
-clean: ## remove .venv, caches and what the demo wrote
+clean: ## remove .venv, caches, what the demo wrote, and Apache Kafka with its data
+	@test ! -x $(BIN)/streamrec || $(BIN)/streamrec kafka stop
 	rm -rf $(VENV) .streamrec .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist
 	find streamrec tests -name __pycache__ -type d -prune -exec rm -rf {} +
 

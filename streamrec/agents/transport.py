@@ -56,9 +56,8 @@ class _PromptThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = self.app.fetch_wait_ms
-        consumer._isolation_level = (
-            "read_committed"  # what a producer's transaction aborted never happened, as in a rebuild
-        )
+        # What a producer's transaction aborted never happened, as in a rebuild.
+        consumer._isolation_level = "read_committed"
         return consumer
 
     def stands(self, tp: TP) -> int | None:

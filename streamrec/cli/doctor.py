@@ -73,6 +73,8 @@ def _kafka(settings: Settings, admin: Any) -> Iterator[Finding]:
         problems = admin.check(load())
         for problem in problems:
             yield Finding("broken", f"topic {problem.topic}", problem.what, problem.remedy)
+        for drifted in admin.drift(load()):
+            yield Finding("warning", f"topic {drifted.topic}", drifted.what, drifted.remedy)
         if not problems:
             yield Finding(
                 "ok", "topics", f"all {len(load())} are there, {settings.partitions} partitions each where it matters"

@@ -69,7 +69,8 @@ def create(settings: Settings, as_json: bool) -> None:
 def check(settings: Settings, as_json: bool) -> None:
     """Say what is wrong with the topics on the broker, and what to do: exit code 1 if anything is.
 
-    Looked at: missing topics, wrong or unequal partition counts, the cleanup policy.
+    Looked at: missing topics, wrong or unequal partition counts, the cleanup policy, and the other settings of topics/*.toml
+    (retention, size of a message), without which streamrec works, but not as its topics say.
 
     \b
     Examples:
@@ -77,7 +78,8 @@ def check(settings: Settings, as_json: bool) -> None:
       streamrec topics check --json | jq -r '.problems[].remedy'
     """
     try:
-        problems = Admin(settings).check(load())
+        admin = Admin(settings)
+        problems = admin.check(load()) + admin.drift(load())
     except Admin.ERRORS as error:
         raise click.ClickException(str(error)) from error
     if as_json:

@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from typing import Any, ClassVar, Final, TypeVar
 
 import msgspec
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions, NewTopic, OffsetSpec, ResourceType
 
 from streamrec.kafka.client import KafkaRefusedError, KafkaUnavailableError, explained, open_client, refusal
@@ -24,6 +24,7 @@ _PAUSE_S: Final = 0.1
 _PASSING: Final = frozenset((  # what a broker answers for a moment: a topic is new, or a group has no coordinator yet
     KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.UNKNOWN_TOPIC_OR_PART,
     KafkaError._NOENT, KafkaError._UNKNOWN_PARTITION, KafkaError._UNKNOWN_TOPIC,
+    KafkaError.UNKNOWN_LEADER_EPOCH, KafkaError.FENCED_LEADER_EPOCH,  # a broker that is just starting
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.NOT_COORDINATOR,
 ))  # fmt: skip
 _DEFAULT_CLEANUP: Final = "delete"  # what a topic has for which nothing was set
@@ -137,7 +138,12 @@ class Admin:
     def _wait_for_leaders(self, counts: Mapping[str, int]) -> None:
         """New partitions answer only once they have a leader, a moment after they were made."""
         places = [(name, number) for name, count in counts.items() for number in range(count)]
-        self._patiently(lambda: self._offsets(places, OffsetSpec.latest()))
+
+        def ask() -> None:
+            self.partitions()  # else the client goes by the number of partitions that it knows
+            self._offsets(places, OffsetSpec.latest())
+
+        self._patiently(ask)
 
     def _patiently(self, ask: Callable[[], T]) -> T:
         """What `ask` answers; it is asked again while Kafka refuses for a moment only, for as long as one call may take."""
@@ -180,15 +186,18 @@ class Admin:
         }
 
     def _cleanup(self, names: list[str]) -> dict[str, str]:
+        # The embedded broker names only what was set.
+        return {name: found.get("cleanup.policy", _DEFAULT_CLEANUP) for name, found in self._configs(names).items()}
+
+    def _configs(self, names: list[str]) -> dict[str, dict[str, str]]:
         if not names:
             return {}
         resources = [ConfigResource(ResourceType.TOPIC, name) for name in names]
         answers = self._client.describe_configs(resources, request_timeout=self._patience_s)
-        cleanup = {}
-        for resource, future in answers.items():
-            entry = self._result(future).get("cleanup.policy")  # the embedded broker names only what was set
-            cleanup[resource.name] = entry.value if entry is not None else _DEFAULT_CLEANUP
-        return cleanup
+        return {
+            resource.name: {name: entry.value for name, entry in self._result(future).items()}
+            for resource, future in answers.items()
+        }
 
     def topic_ids(self, names: Iterable[str]) -> dict[str, str]:
         """Kafka's id of each topic: it tells a topic from one of the same name that was created anew.
@@ -226,19 +235,21 @@ class Admin:
         places = [TopicPartition(topic, number) for topic in topics for number in range(counts.get(topic, 0))]
         if not places:
             return {}
+        # Not the admin's list_consumer_group_offsets: while a group has no coordinator, it ends the process with a
+        # segmentation fault (github.com/confluentinc/librdkafka/issues/5040). This consumer never joins the group.
+        consumer = Consumer(client_config(self._settings, "admin") | {"group.id": group})
 
         def ask() -> list[TopicPartition]:
-            request = [ConsumerGroupTopicPartitions(group, places)]
-            [future] = self._client.list_consumer_group_offsets(request, request_timeout=self._patience_s).values()
-            found: list[TopicPartition] = self._result(future).topic_partitions
+            try:
+                found: list[TopicPartition] = consumer.committed(places, timeout=self._patience_s)
+            except KafkaException as error:
+                raise explained(error, self._settings) from error
             return found
 
         try:
             found = self._patiently(ask)
-        except KafkaRefusedError as error:
-            if _is(error, KafkaError.GROUP_ID_NOT_FOUND):
-                return {}
-            raise
+        finally:
+            consumer.close()
         return {(place.topic, place.partition): place.offset for place in found if place.offset >= 0}
 
     def told_ends(self, places: Iterable[Place]) -> dict[Place, int]:
@@ -272,6 +283,22 @@ class Admin:
                 problems.append(Problem(name, what, remedy))
         shared = [name for name, spec in specs.items() if spec.partitions == "members" and name in found]
         return problems + self._uneven({name: found[name].partitions for name in shared})
+
+    def drift(self, specs: Mapping[str, Topic]) -> list[Problem]:
+        """Where topics keep records for another time, or take others in size, than `specs` says: streamrec works all the same.
+
+        Topics that exist keep what they were created with, also when an upgrade describes them otherwise.
+        """
+        there = self.partitions()
+        names = [name for name in specs if name in there]
+        problems = []
+        for name, found in self._configs(names).items():
+            for entry, wanted in specs[name].config.items():
+                value = found.get(entry, wanted)  # the embedded broker names only what was set
+                if entry != "cleanup.policy" and value != wanted:  # which is `check`'s
+                    remedy = f"kafka-configs --alter --topic {name} --add-config {entry}={wanted}"
+                    problems.append(Problem(name, f"its {entry} is {value}, not {wanted}", remedy))
+        return problems
 
     def _uneven(self, counts: Mapping[str, int]) -> list[Problem]:
         """The count is one for all, since the partition of a key says who owns its state, whatever the topic."""

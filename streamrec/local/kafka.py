@@ -159,7 +159,7 @@ def prepare(
         if (own / "data" / "meta.properties").exists():
             continue
         command = installed.command(
-            "kafka.tools.StorageTool", "format", "--cluster-id", identity, "--config", str(config), *format_options
+            "kafka.tools.StorageTool", "format", f"--cluster-id={identity}", "--config", str(config), *format_options
         )
         done = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603 - the command is ours
         if done.returncode:

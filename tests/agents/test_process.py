@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
 
 from streamrec.local.servers import Server
+from tests.brokers import make_topic
 
 pytestmark = pytest.mark.servers
 
@@ -57,9 +57,7 @@ class Worker:
 
     def __init__(self, broker: Server, directory: Path, batch_s: float, patience_s: float) -> None:
         self.topic, self._broker, self._errors = f"process-{uuid.uuid4().hex[:8]}", broker, directory / "stderr"
-        admin = AdminClient({"bootstrap.servers": broker.address})
-        [made] = admin.create_topics([NewTopic(self.topic, 1, 1)]).values()
-        made.result(10)
+        make_topic(broker.address, self.topic, 1)
         producer = Producer({"bootstrap.servers": broker.address})
         producer.produce(self.topic, b"x")
         assert producer.flush(10) == 0

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
 
 from streamrec.local.servers import Server
+from tests.brokers import make_topic
 
 pytestmark = pytest.mark.servers
 
@@ -62,9 +62,7 @@ def batches(
 @pytest.fixture(scope="module")
 def topic(broker: Server) -> str:
     name = f"transport-{uuid.uuid4().hex[:8]}"
-    admin = AdminClient({"bootstrap.servers": broker.address})
-    [made] = admin.create_topics([NewTopic(name, 4, 1)]).values()
-    made.result(10)
+    make_topic(broker.address, name, 4)
     producer = Producer({"bootstrap.servers": broker.address})
     for number in range(RECORDS):
         producer.produce(name, key=str(number), value=b"x", partition=number % 4)

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
 
 from streamrec.cli import cli
 from streamrec.local.ports import free_port
 from streamrec.local.servers import Server
 from streamrec.topics import load
-from tests.brokers import StartBroker
+from tests.brokers import StartBroker, make_topic
 
 Run = Callable[..., Result]
 
@@ -73,7 +73,7 @@ def test_create_says_what_it_could_not_mend(run: Run, empty_broker: Server) -> N
     run("topics", "create")
     client = AdminClient({"bootstrap.servers": empty_broker.address})
     client.delete_topics(["connections"])["connections"].result(10)
-    client.create_topics([NewTopic("connections", 2)])["connections"].result(10)
+    make_topic(empty_broker.address, "connections", 2)
     answer = run("topics", "create", "--json")
     assert answer.exit_code == 1
     assert json.loads(answer.stdout) == {

@@ -16,6 +16,7 @@ from streamrec.features.state import JobState, unpack
 from streamrec.kafka.producer import Record
 from streamrec.kafka.reader import read
 from streamrec.local.kafka import Cluster, Installation, start_kafka
+from streamrec.local.scrape import metrics as scrape
 from tests.brokers import CHANGES, StartBroker
 
 from .conftest import System
@@ -197,8 +198,14 @@ def test_what_a_transaction_has_aborted_never_happened(make_system: Callable[...
     system, log = make_system(session_timeout_s=3.0), Log(25)
     system.produce(("job-postings", posting) for posting in POSTINGS)
     worker = system.start("worker")
+    system.settle(trainer=False)
     client = Client(
-        {"bootstrap.servers": system.settings.kafka, "transactional.id": "t", "partitioner": "murmur2_random"}
+        {
+            "bootstrap.servers": system.settings.kafka,
+            "transactional.id": "t",
+            "log_level": 0,
+            "partitioner": "murmur2_random",
+        }
     )
     client.init_transactions(10)
     for kept in (True, False, True, False):
@@ -212,12 +219,51 @@ def test_what_a_transaction_has_aborted_never_happened(make_system: Callable[...
             client.flush(10)
             client.abort_transaction(10)
             del log.events[-len(chunk) :]
+
+    def behind() -> list[float]:
+        found = scrape(f"http://127.0.0.1:{system.settings.worker_metrics_port}/metrics")
+        return [found.total("streamrec_watermark_lag_seconds", partition=str(number)) for number in range(4)]
+
+    system.wait(lambda: differences(system, log) == [], "what was committed to be in the state, and nothing else", 30)
+    # The logs end with marks, which are no records: the inputs have been read to their ends all the same.
+    before = behind()
+    system.wait(lambda: all(now != then for now, then in zip(behind(), before, strict=True)), "the watermarks to move")
+    assert all(0 < lag < 10 for lag in behind()), behind()
     system.produce(log.more(200))
     system.settle(trainer=False)
     assert differences(system, log) == []
     worker.stop()
     assert run(system, "rebuild").code == 0
     assert differences(system, log) == []
+
+
+def test_topics_are_as_described_and_what_was_changed_is_told(make_system: Callable[..., Any]) -> None:
+    system = make_system()
+    client = AdminClient({"bootstrap.servers": system.settings.kafka})
+    resources = [ConfigResource(ResourceType.TOPIC, name) for name in system.specs]
+    for resource, answer in client.describe_configs(resources).items():
+        found = {name: entry.value for name, entry in answer.result(10).items()}
+        wanted = system.specs[resource.name].config
+        assert {name: found[name] for name in wanted} == wanted, resource.name
+    assert run(system, "topics", "check").code == 0
+    alter(system, "job-views", retention_ms="1000")
+    alter(system, "member-profiles", cleanup_policy="delete")
+    checked = run(system, "topics", "check", "--json")
+    assert checked.code == 1
+    told = {(found["topic"], found["what"]) for found in json.loads(checked.said.splitlines()[-1])["problems"]}
+    assert told == {
+        ("job-views", f"its retention.ms is 1000, not {365 * 86_400_000}"),
+        ("member-profiles", "its cleanup.policy is delete, not compact"),
+    }
+    assert run(system, "worker").code == 2, "compaction is what its state lives by, retention is the operator's affair"
+
+
+def test_a_worker_that_the_group_does_not_take_says_why_and_ends(make_system: Callable[..., Any]) -> None:
+    for role in ("worker", "trainer"):
+        refused = run(make_system(session_timeout_s=0.3), role)  # below CHANGES
+        assert refused.code == 2
+        assert f"streamrec {role}: Kafka does not have it in the consumer group streamrec-{role}" in refused.said
+        assert "set session_timeout_s to what the brokers allow" in refused.said
 
 
 @pytest.fixture
@@ -240,6 +286,7 @@ def test_any_one_of_three_nodes_may_die(cluster: Any) -> None:
     cluster.produce(("job-postings", posting) for posting in POSTINGS)
     cluster.start("worker")
     cluster.start("trainer")
+    cluster.settle(90)
     for number in (1, 2, 3):
         cluster.produce(log.more(100))
         nodes.kill(number)

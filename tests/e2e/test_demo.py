@@ -15,9 +15,9 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.brokers import DIRECTORY
+from tests.brokers import DIRECTORY, ON_EMBEDDED
 
-pytestmark = [pytest.mark.servers, pytest.mark.e2e]
+pytestmark = [pytest.mark.servers, pytest.mark.e2e, pytest.mark.alone]
 
 FEWEST = 200  # events that must have been processed: the machine may be busy, but not that busy
 
@@ -83,6 +83,7 @@ def mean(course: list[dict[str, Any]], name: str) -> float:
     return float(sum((step[name] or 0.0) * step["lists"] for step in course) / lists)
 
 
+@ON_EMBEDDED  # nothing in it depends on the broker
 def test_a_demo_processes_events_and_its_lists_become_better_and_p_check_true(start: Callable[..., Run]) -> None:
     run = start("--duration", "40s", "--json")
     run.wait_for(lambda: len(run.family()) == 5, "broker, Redis, worker, lookup and, when events come, trainer")
@@ -115,6 +116,7 @@ def test_a_demo_processes_events_and_its_lists_become_better_and_p_check_true(st
     assert 1 / 3 < mean(late, "mean_p_check") / mean(late, "check_rate") < 4  # 1.2 to 2.1; above 5 before it is fitted
 
 
+@ON_EMBEDDED
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_no_process_stays_behind_whatever_ends_it(start: Callable[..., Run], number: signal.Signals) -> None:
     run = start()

@@ -24,7 +24,7 @@ from tests.brokers import StartBroker
 
 from .conftest import System
 
-pytestmark = [pytest.mark.e2e, pytest.mark.servers]
+pytestmark = [pytest.mark.e2e, pytest.mark.servers, pytest.mark.alone]
 
 EXPLORE = 0.5
 MEMBERS = 15

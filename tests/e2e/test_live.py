@@ -24,7 +24,7 @@ from streamrec.training.evaluate import OFFLINE, SYSTEM, Evaluation, Evaluator, 
 from streamrec.training.replay import Due
 from tests.brokers import DIRECTORY, StartBroker
 
-pytestmark = [pytest.mark.e2e, pytest.mark.servers]
+pytestmark = [pytest.mark.e2e, pytest.mark.servers, pytest.mark.alone]
 
 START = 1_750_000_000_000
 DAY = 86_400_000

@@ -14,7 +14,7 @@ from streamrec.events import JobApplication, JobDismissal, JobPosting, JobView
 from streamrec.local.scrape import metrics as scrape
 from streamrec.simulator import World
 
-pytestmark = [pytest.mark.e2e, pytest.mark.servers]
+pytestmark = [pytest.mark.e2e, pytest.mark.servers, pytest.mark.alone]
 
 EVENTS = 5_000
 PAIR = ("pair-a", "pair-b")

@@ -21,7 +21,7 @@ from streamrec.stores.positions import Position, unpack
 from .conftest import Process, System
 from .test_kills import JOBS, POSTINGS, START, Log, differences
 
-pytestmark = [pytest.mark.e2e, pytest.mark.servers]
+pytestmark = [pytest.mark.e2e, pytest.mark.servers, pytest.mark.alone]
 
 LATEST_S = 10.0  # README, "For operators". Typical: 3 s, of which the embedded broker's join takes 2 s.
 EVENTS_A_SECOND = 100

@@ -5,7 +5,7 @@ import uuid
 import msgspec
 import pytest
 from confluent_kafka import Consumer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
 
 from streamrec.kafka.admin import Admin, Problem
 from streamrec.kafka.client import KafkaRefusedError, KafkaUnavailableError
@@ -14,6 +14,7 @@ from streamrec.local.ports import free_port
 from streamrec.local.servers import Server
 from streamrec.settings import Settings
 from streamrec.topics import Topic, load
+from tests.brokers import make_topic
 
 Specs = dict[str, Topic]
 
@@ -39,10 +40,6 @@ def named(specs: Specs, ending: str) -> str:
     return next(name for name in specs if name.endswith(ending))
 
 
-def create(client: AdminClient, name: str, partitions: int, **config: str) -> None:
-    client.create_topics([NewTopic(name, partitions, config=config)])[name].result(10)
-
-
 @pytest.mark.servers
 def test_missing_topics_are_created_once_as_described(settings: Settings, specs: Specs) -> None:
     admin = Admin(settings)
@@ -57,16 +54,16 @@ def test_missing_topics_are_created_once_as_described(settings: Settings, specs:
 
 
 @pytest.mark.servers
-def test_only_what_is_missing_is_created(settings: Settings, specs: Specs, client: AdminClient) -> None:
+def test_only_what_is_missing_is_created(settings: Settings, specs: Specs) -> None:
     views = named(specs, "job-views")
-    create(client, views, 3)
+    make_topic(settings.kafka, views, 3)
     assert set(Admin(settings).create(specs)) == set(specs) - {views}
 
 
 @pytest.mark.servers
-def test_unequal_partition_counts_are_named(settings: Settings, specs: Specs, client: AdminClient) -> None:
+def test_unequal_partition_counts_are_named(settings: Settings, specs: Specs) -> None:
     views = named(specs, "job-views")
-    create(client, views, 2)
+    make_topic(settings.kafka, views, 2)
     admin = Admin(settings)
     admin.create(specs)
     assert admin.check(specs) == [
@@ -90,9 +87,9 @@ def test_equal_counts_that_are_not_the_settings_point_at_the_setting(settings: S
 
 
 @pytest.mark.servers
-def test_a_single_partition_topic_with_more_is_named(settings: Settings, specs: Specs, client: AdminClient) -> None:
+def test_a_single_partition_topic_with_more_is_named(settings: Settings, specs: Specs) -> None:
     examples = named(specs, "training-examples")
-    create(client, examples, 3, **{"cleanup.policy": "compact,delete"})
+    make_topic(settings.kafka, examples, 3, **{"cleanup.policy": "compact,delete"})
     admin = Admin(settings)
     admin.create(specs)
     assert [(problem.topic, problem.what) for problem in admin.check(specs)] == [
@@ -101,10 +98,10 @@ def test_a_single_partition_topic_with_more_is_named(settings: Settings, specs: 
 
 
 @pytest.mark.servers
-def test_a_wrong_cleanup_policy_is_named(settings: Settings, specs: Specs, client: AdminClient) -> None:
+def test_a_wrong_cleanup_policy_is_named(settings: Settings, specs: Specs) -> None:
     postings, profiles = named(specs, "job-postings"), named(specs, "member-profiles")
-    create(client, postings, 3)
-    create(client, profiles, 3, **{"cleanup.policy": "compact,delete"})
+    make_topic(settings.kafka, postings, 3)
+    make_topic(settings.kafka, profiles, 3, **{"cleanup.policy": "compact,delete"})
     admin = Admin(settings)
     admin.create(specs)
     assert [(problem.topic, problem.what) for problem in admin.check(specs)] == [
@@ -115,12 +112,12 @@ def test_a_wrong_cleanup_policy_is_named(settings: Settings, specs: Specs, clien
 @pytest.mark.servers
 def test_a_topic_created_anew_has_another_id(settings: Settings, client: AdminClient) -> None:
     name = uuid.uuid4().hex
-    create(client, name, 1)
+    make_topic(settings.kafka, name, 1)
     admin = Admin(settings)
     first = admin.topic_ids([name])
     assert admin.topic_ids([name]) == Admin(settings).topic_ids([name]) == first
     client.delete_topics([name])[name].result(10)
-    create(client, name, 1)
+    make_topic(settings.kafka, name, 1)
     second = admin.topic_ids([name])
     assert second.keys() == first.keys()
     assert second != first
@@ -137,9 +134,9 @@ def test_ids_of_topics_that_do_not_exist_are_refused_with_the_remedy(settings: S
 
 
 @pytest.mark.servers
-def test_watermarks_are_the_first_offset_and_the_next_one(settings: Settings, client: AdminClient) -> None:
+def test_watermarks_are_the_first_offset_and_the_next_one(settings: Settings) -> None:
     name = uuid.uuid4().hex
-    create(client, name, 2)
+    make_topic(settings.kafka, name, 2)
     admin = Admin(settings)
     assert admin.watermarks(name) == {0: (0, 0), 1: (0, 0)}
     producer = Producer(settings)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 from confluent_kafka import Producer as Client
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
 
 from streamrec.kafka.admin import Admin
 from streamrec.kafka.client import KafkaUnavailableError
@@ -13,7 +13,7 @@ from streamrec.kafka.ends import EMBEDDED_CLUSTER_ID, FetchedEnds
 from streamrec.local.ports import free_port
 from streamrec.local.servers import Server
 from streamrec.settings import Settings
-from tests.brokers import ON_EMBEDDED
+from tests.brokers import ON_EMBEDDED, make_topic
 
 
 def produce(broker: Server, topic: str, batches: Sequence[int]) -> None:
@@ -27,8 +27,8 @@ def produce(broker: Server, topic: str, batches: Sequence[int]) -> None:
 
 @pytest.fixture
 def topic(broker: Server) -> str:
-    client, name = AdminClient({"bootstrap.servers": broker.address}), uuid.uuid4().hex
-    client.create_topics([NewTopic(name, 3)])[name].result(10)
+    name = uuid.uuid4().hex
+    make_topic(broker.address, name, 3)
     return name
 
 

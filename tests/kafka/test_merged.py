@@ -6,7 +6,6 @@ import uuid
 
 import pytest
 from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient, NewTopic
 
 from streamrec.kafka import merged
 from streamrec.kafka.admin import Admin
@@ -15,6 +14,7 @@ from streamrec.kafka.merged import MergedLog
 from streamrec.local.ports import free_port
 from streamrec.local.servers import Server
 from streamrec.settings import Settings
+from tests.brokers import make_topic
 
 COUNTS = {0: 900, 1: 60, 2: 0}
 
@@ -22,8 +22,8 @@ COUNTS = {0: 900, 1: 60, 2: 0}
 @pytest.fixture
 def topic(broker: Server) -> str:
     """Three partitions: one with many records, one with few, one with none; times grow within each, but for one record."""
-    client, name = AdminClient({"bootstrap.servers": broker.address}), uuid.uuid4().hex
-    client.create_topics([NewTopic(name, 3)])[name].result(10)
+    name = uuid.uuid4().hex
+    make_topic(broker.address, name, 3)
     producer, chance = Producer({"bootstrap.servers": broker.address}), random.Random(1)
     for partition, count in COUNTS.items():
         times = sorted(chance.randrange(1_000, 100_000) for _ in range(count))

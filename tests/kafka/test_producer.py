@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from confluent_kafka import KafkaError
-from confluent_kafka.admin import AdminClient, NewTopic
 
 from streamrec.kafka.producer import Delivered, ProduceFailedError, Producer, Record
 from streamrec.kafka.reader import read
@@ -17,6 +16,7 @@ from streamrec.local.ports import free_port
 from streamrec.local.servers import Server
 from streamrec.partitioner import partition_of
 from streamrec.settings import Settings
+from tests.brokers import make_topic
 
 
 @pytest.fixture
@@ -26,8 +26,8 @@ def settings(broker: Server) -> Settings:
 
 @pytest.fixture
 def topic(broker: Server) -> str:
-    client, name = AdminClient({"bootstrap.servers": broker.address}), uuid.uuid4().hex
-    client.create_topics([NewTopic(name, 4)])[name].result(10)
+    name = uuid.uuid4().hex
+    make_topic(broker.address, name, 4)
     return name
 
 

@@ -3,7 +3,6 @@
 import uuid
 
 import pytest
-from confluent_kafka.admin import AdminClient, NewTopic
 
 from streamrec.kafka.client import KafkaUnavailableError
 from streamrec.kafka.producer import Producer, Record
@@ -11,6 +10,7 @@ from streamrec.kafka.reader import read, read_one
 from streamrec.local.ports import free_port
 from streamrec.local.servers import Server
 from streamrec.settings import Settings
+from tests.brokers import make_topic
 
 
 @pytest.fixture
@@ -21,8 +21,8 @@ def settings(broker: Server) -> Settings:
 @pytest.fixture
 def topic(broker: Server, settings: Settings) -> str:
     """Two partitions, with 0 to 5 in the first and 6 to 9 in the second."""
-    client, name = AdminClient({"bootstrap.servers": broker.address}), uuid.uuid4().hex
-    client.create_topics([NewTopic(name, 2)])[name].result(10)
+    name = uuid.uuid4().hex
+    make_topic(broker.address, name, 2)
     producer = Producer(settings)
     for number in range(10):
         producer.send_now(Record(name, None, str(number).encode(), partition=int(number > 5)))

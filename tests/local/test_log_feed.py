@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
 
 from streamrec import codecs
 from streamrec.events import JobDismissal, JobPosting, JobView
@@ -17,7 +16,7 @@ from streamrec.local.log_feed import LogFeed
 from streamrec.local.scrape import Samples
 from streamrec.partitioner import partition_of
 from streamrec.training.replay import Due
-from tests.brokers import StartBroker
+from tests.brokers import StartBroker, make_topic
 
 pytestmark = pytest.mark.servers
 PARTITIONS = 4
@@ -27,10 +26,8 @@ PARTITIONS = 4
 def kafka(tmp_path_factory: pytest.TempPathFactory, start_broker: StartBroker) -> Iterator[str]:
     """A broker of its own: the feed writes to the real topics' names."""
     with start_broker(tmp_path_factory.mktemp("broker")) as server:
-        admin = AdminClient({"bootstrap.servers": server.address})
-        topics = [NewTopic(name, PARTITIONS) for name in ("job-views", "job-dismissals", "job-postings")]
-        for future in admin.create_topics(topics).values():
-            future.result(10)
+        for name in ("job-views", "job-dismissals", "job-postings"):
+            make_topic(server.address, name, PARTITIONS)
         yield server.address
 
 
