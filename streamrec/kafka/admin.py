@@ -237,7 +237,7 @@ class Admin:
             return {}
         # Not the admin's list_consumer_group_offsets: while a group has no coordinator, it ends the process with a
         # segmentation fault (github.com/confluentinc/librdkafka/issues/5040). This consumer never joins the group.
-        consumer = Consumer(client_config(self._settings, "admin") | {"group.id": group})
+        consumer = open_client(Consumer, self._settings, "admin", {"group.id": group})
 
         def ask() -> list[TopicPartition]:
             try:
