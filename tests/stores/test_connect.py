@@ -27,8 +27,8 @@ ROOT = Path(__file__).parent.parent.parent
 
 def documented_user() -> str:
     """The line of the ACL that the README gives to operators."""
-    [line] = re.findall(r"^user streamrec on .*$", (ROOT / "README.md").read_text(), re.MULTILINE)
-    return str(line)
+    [line] = re.findall(r"^user recommender on .*$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    return str(line).replace("recommender", USER)
 
 
 @pytest.fixture(scope="module")
