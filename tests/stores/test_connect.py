@@ -20,6 +20,7 @@ from streamrec.stores import generations
 from streamrec.stores.base import Append, Delete, DropFields, Put, PutFields, StoreUnavailableError
 from streamrec.stores.connect import connect, explained, open_store
 from streamrec.stores.keys import Keys
+from tests.brokers import ON_EMBEDDED
 from tests.secure_servers import PASSWORD, USER, SecureRedis, secure_redis
 
 ROOT = Path(__file__).parent.parent.parent
@@ -179,11 +180,12 @@ def test_the_password_is_read_from_its_file(settings: Settings, tmp_path: Path) 
 
 
 @pytest.mark.servers
+@ON_EMBEDDED
 def test_processes_and_commands_say_it_without_the_password(
     settings: Settings, broker: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
     spoilt = msgspec.structs.replace(
-        settings, redis_username=None, redis_password=None, kafka=broker.address,
+        settings, redis_username=None, redis_password=None, kafka=broker.address, lookup_budget_ms=5000,
         redis=settings.redis.replace("rediss://", "rediss://streamrec:guessed-pw@"),
     )  # fmt: skip
     wrong = "does not take this user and password"
