@@ -1,12 +1,18 @@
 """All settings, read once: defaults, then a TOML file, then the environment (``STREAMREC_…``)."""
 
+import json
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
+from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
+
+Option = bool | int | float | str
+_SECRET: Final = ("_password", "_user_info")  # how the names of settings end that nobody else may read
+_HIDDEN: Final = "***"
 
 
 class SettingsError(ValueError):
@@ -18,11 +24,31 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     # Where things are.
     kafka: str = "127.0.0.1:9092"  # bootstrap servers, comma separated
-    redis: str = "redis://127.0.0.1:6379/0"
+    redis: str = "redis://127.0.0.1:6379/0"  # rediss:// for TLS; of a cluster some of its nodes, comma separated
     namespace: str = "sr"  # prefix of every key in Redis
     group: str = "streamrec"  # prefix of the Kafka consumer groups
     partitions: int = 4  # of all member- and job-keyed topics; fixed once data is in
     data_dir: str = ".streamrec"  # disk copies of model snapshots, Faust's own files
+
+    # Kafka over TLS, with a login. Files are in PEM.
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    kafka_username: str | None = None
+    kafka_password: str | None = None
+    kafka_password_file: str | None = None  # instead: read whenever a client is made
+    kafka_ca_file: str | None = None  # None: the usual authorities
+    kafka_certificate_file: str | None = None  # where Kafka wants to see one of the client's
+    kafka_key_file: str | None = None
+    kafka_options: dict[str, Option] = {}  # anything else that librdkafka takes; see `kafka.security`
+
+    # Redis over TLS (rediss://), with a login, or as a cluster. Files are in PEM.
+    redis_cluster: bool = False
+    redis_username: str | None = None  # of the ACL; or in the URL, as the password
+    redis_password: str | None = None
+    redis_password_file: str | None = None  # instead: read whenever a client is made
+    redis_ca_file: str | None = None  # None: the usual authorities
+    redis_certificate_file: str | None = None  # where Redis wants to see one of the client's
+    redis_key_file: str | None = None
 
     # Streams.
     transport: Literal["batched", "stock"] = "batched"  # "stock" is Faust message by message, for comparison
@@ -107,10 +133,108 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         if self.registry_timeout_s <= 0 or self.registry_patience_s < 0:
             raise ValueError("registry_timeout_s must be above 0, registry_patience_s not below")
 
+    def __repr__(self) -> str:
+        """Without what is secret, and without what is as it would be anyway.
+
+        Examples
+        --------
+        >>> Settings(redis="redis://:pw@r:6379/0", kafka_password="pw", kafka_options={"ssl.key.password": "pw"})
+        Settings(redis='redis://r:6379/0', kafka_password='***', kafka_options={'ssl.key.password': '***'})
+        """
+        told = (
+            f"{name}={_told(name, value)!r}"
+            for name, value in msgspec.structs.asdict(self).items()
+            if value != getattr(_DEFAULTS, name)
+        )
+        return f"Settings({', '.join(told)})"
+
+    @property
+    def redis_shown(self) -> str:
+        """`redis` for people, without a password that may stand in it."""
+        return without_login(self.redis)
+
     @property
     def label_weights(self) -> tuple[float, float, float, float]:
         """Weights of view, like, save and application: in the order of `events.Action`."""
         return (self.label_weight_view, self.label_weight_like, self.label_weight_save, self.label_weight_application)
+
+
+_DEFAULTS: Final = Settings()
+
+
+def _told(name: str, value: object) -> object:
+    if name.endswith(_SECRET):
+        return _HIDDEN
+    if isinstance(value, dict):
+        return dict.fromkeys(value, _HIDDEN)
+    return without_login(value) if isinstance(value, str) and "@" in value else value
+
+
+def without_login(urls: str) -> str:
+    """Addresses, comma separated, without users and passwords.
+
+    Examples
+    --------
+    >>> without_login("rediss://ann:p@ss@r1:6379/0, redis://r2"), without_login("kafka:9092")
+    ('rediss://r1:6379/0,redis://r2', 'kafka:9092')
+    """
+    parts = [urlsplit(url.strip()) for url in urls.split(",")]
+    return ",".join(urlunsplit(part._replace(netloc=part.netloc.rpartition("@")[2])) for part in parts)
+
+
+def environ_of(settings: Settings) -> dict[str, str]:
+    """The environment under which another process loads the same `settings`, whatever file it finds.
+
+    Examples
+    --------
+    >>> environ_of(Settings(partitions=8, kafka_options={"client.rack": "a"}))["STREAMREC_KAFKA_OPTIONS"]
+    '{"client.rack": "a"}'
+    """
+    values = msgspec.structs.asdict(settings)
+    texts = ((name, json.dumps(value) if isinstance(value, dict) else str(value)) for name, value in values.items())
+    return {f"STREAMREC_{name.upper()}": text for name, text in texts if values[name] is not None}
+
+
+def _options(text: str) -> object:
+    """A table out of the environment: a JSON object, or ``name=value`` separated by commas."""
+    if text.lstrip().startswith("{"):
+        try:
+            return json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"is not a JSON object: {error}") from None
+    pairs = [pair.partition("=") for pair in text.split(",") if pair.strip()]
+    if not all(sign for _, sign, _ in pairs):
+        raise ValueError("must be name=value, several separated by commas, or a JSON object")
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def _contradictions(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Settings that do not go together: the name of one, and what is wrong."""
+    if settings.framing == "confluent" and settings.schema_registry is None:
+        yield "framing", "the Confluent wire format needs schema_registry to be set"
+    protocol = settings.kafka_security_protocol
+    login = [settings.kafka_username, settings.kafka_password, settings.kafka_password_file]
+    if protocol.startswith("SASL") and (login[0] is None or login[1:] == [None, None]):
+        yield "kafka_security_protocol", f"{protocol} needs kafka_username, and kafka_password or kafka_password_file"
+    if not protocol.startswith("SASL") and login != [None] * 3:
+        yield "kafka_username", f"a login needs kafka_security_protocol SASL_SSL (or SASL_PLAINTEXT); it is {protocol}"
+    tls = {"kafka": protocol.endswith("SSL"), "redis": "rediss://" in settings.redis}
+    for name, secured in tls.items():
+        ca, certificate, key = (f"{name}_{kind}_file" for kind in ("ca", "certificate", "key"))
+        files = [each for each in (ca, certificate, key) if getattr(settings, each) is not None]
+        if files and not secured:
+            how = "kafka_security_protocol SSL or SASL_SSL" if name == "kafka" else "a URL with rediss://"
+            yield files[0], f"files of TLS need {how}"
+        if key in files and certificate not in files:
+            yield key, f"a key needs its certificate, {certificate}"
+    for name in ("kafka", "redis"):
+        if getattr(settings, f"{name}_password") and getattr(settings, f"{name}_password_file"):
+            yield f"{name}_password_file", f"either this or {name}_password, not both"
+    if settings.redis_username is not None and settings.redis_password is settings.redis_password_file is None:
+        yield "redis_username", "a user needs redis_password or redis_password_file"
+    logged_in = settings.redis_password is not None or settings.redis_password_file is not None
+    if logged_in and "@" in settings.redis:
+        yield "redis", "a login is in the URL and in redis_password (or redis_password_file): leave one of them out"
 
 
 def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -153,8 +277,11 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
     for variable, text in environ.items():
         name = variable.removeprefix("STREAMREC_").lower()
         if variable.startswith("STREAMREC_") and name in names:
-            values[name] = text
             origin[name] = variable
+            try:
+                values[name] = _options(text) if name == "kafka_options" else text
+            except ValueError as error:
+                raise SettingsError(f"{variable} {error}") from error
     for name in sorted(set(values) - names):
         raise SettingsError(f"{origin[name]}: no such setting; known are {', '.join(sorted(names))}")
     for name, value in values.items():
@@ -163,6 +290,6 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
         except msgspec.ValidationError as error:
             raise SettingsError(f"{origin[name]}: {error}") from error
     settings = msgspec.convert(values, Settings, strict=False)
-    if settings.framing == "confluent" and settings.schema_registry is None:
-        raise SettingsError(f"{origin['framing']}: the Confluent wire format needs schema_registry to be set")
+    for name, what in _contradictions(settings):
+        raise SettingsError(f"{origin.get(name, name)}: {what}")
     return settings

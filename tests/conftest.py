@@ -15,6 +15,7 @@ from streamrec.local import jars, kafka, servers
 from streamrec.local.servers import Server, start_redis
 
 from .brokers import BOTH, CHANGES, DIRECTORY, LACK, StartBroker
+from .redis_cluster import LocalCluster
 from .registry_server import RegistryServer
 
 # A busy machine makes no example wrong, so none has a deadline. `make test-fast` takes the quick profile.
@@ -63,6 +64,14 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A Redis of the session's own; each test keeps to a namespace of its own."""
     with start_redis(Path(tmp_path_factory.mktemp("redis"))) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
+    """A Redis Cluster of three nodes of the session's own; each test keeps to a namespace of its own."""
+    cluster = LocalCluster(Path(tmp_path_factory.mktemp("cluster")))
+    yield cluster
+    cluster.stop()
 
 
 @pytest.fixture(scope="session")

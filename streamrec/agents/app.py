@@ -15,6 +15,7 @@ from faust.types import TP
 
 from streamrec import metrics
 from streamrec.agents.ownership import MismatchError, Ownership
+from streamrec.agents.security import credentials, tuning
 from streamrec.agents.transport import BatchedTransport, BatchSchema, StockTransport
 from streamrec.kafka.admin import Admin
 from streamrec.settings import Settings
@@ -68,6 +69,8 @@ class StreamApp(faust.App):  # type: ignore[misc]
             stream_buffer_maxsize=16,  # batches, not records
             stream_wait_empty=False,  # what is in flight is read again: positions are in the store
             consumer_auto_offset_reset="earliest",
+            broker_credentials=credentials(settings),
+            **tuning(settings),
         )
 
     def _new_transport(self) -> Any:

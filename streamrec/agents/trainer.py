@@ -39,11 +39,11 @@ from streamrec.models.measures import DATA
 from streamrec.models.snapshot import LearnedPosition, OtherModelError, Snapshot, UnreadableSnapshotError
 from streamrec.settings import Settings
 from streamrec.stores.base import Append, FencedError, Put, StoreUnavailableError, Write
+from streamrec.stores.connect import open_store
 from streamrec.stores.disk import write_atomically
 from streamrec.stores.generations import Generation, current_of
 from streamrec.stores.keys import MODEL_SLOT, Keys
 from streamrec.stores.positions import Mark, Position
-from streamrec.stores.redis import RedisStore
 
 log = logging.getLogger(__name__)
 
@@ -255,7 +255,7 @@ def _count(scored: Scored) -> None:
 def build(settings: Settings, generation: Generation) -> StreamApp:
     """Wire the trainer's app for one generation of state; nothing is connected yet."""
     keys = generation.keys(settings.namespace)
-    store = RedisStore(settings.redis, keys)
+    store = open_store(settings, keys)
     app = StreamApp("trainer", settings)
     admin = Admin(settings)
     agent = TrainerAgent(settings, keys, Producer(settings))

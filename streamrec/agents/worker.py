@@ -28,8 +28,8 @@ from streamrec.kafka.admin import Admin
 from streamrec.kafka.producer import Producer
 from streamrec.ranking.default import default_workflow
 from streamrec.settings import Settings
+from streamrec.stores.connect import open_store
 from streamrec.stores.generations import Generation, current_of
-from streamrec.stores.redis import RedisStore
 from streamrec.stores.serving import Serving
 
 log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ def build(settings: Settings, generation: Generation) -> StreamApp:
     """Wire the worker's app for one generation of state; nothing is connected yet."""
     specs = topics.load()
     keys = generation.keys(settings.namespace)
-    store = RedisStore(settings.redis, keys)
+    store = open_store(settings, keys)
     serving = Serving(store, keys, settings, clock_ms)
     producer = Producer(settings)
     schemas = Schemas.of(settings)

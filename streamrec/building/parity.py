@@ -34,6 +34,7 @@ from streamrec.kafka.admin import Admin
 from streamrec.kafka.ends import Place
 from streamrec.settings import Settings
 from streamrec.stores import generations
+from streamrec.stores.connect import node_of
 from streamrec.stores.positions import Mark, Position
 from streamrec.stores.positions import unpack as unpack_position
 from streamrec.topics import load
@@ -163,7 +164,7 @@ class Check:
         for entity in entities:
             by_slot[slot_of(entity)].append(entity)
         for slot, some in by_slot.items():
-            with self._client.pipeline(transaction=True) as pipe:
+            with node_of(self._client, self._keys.positions(slot)).pipeline(transaction=True) as pipe:
                 pipe.hgetall(self._keys.positions(slot))
                 pipe.hgetall(self._keys.marks(slot))
                 for entity in some:

@@ -18,13 +18,13 @@ from streamrec.building.checkpoint import UnusableCheckpointError
 from streamrec.building.plan import BuildError, Built, InterruptedBuildError, Plan
 from streamrec.building.sources import Files
 from streamrec.cli.logs import COLUMNS, MAP
-from streamrec.cli.options import with_settings
+from streamrec.cli.options import plain_errors, with_settings
 from streamrec.cli.progress import reporting
 from streamrec.kafka.admin import Admin
 from streamrec.kafka.client import KafkaRefusedError, KafkaUnavailableError
 from streamrec.local.signals import StopSignals
 from streamrec.settings import Settings
-from streamrec.stores import generations
+from streamrec.stores.connect import connect, explained
 from streamrec.stores.generations import AlreadyBuildingError, UnreadableGenerationError
 from streamrec.training.rows import FileError
 
@@ -67,7 +67,8 @@ def _run(settings: Settings, plan: Plan, *, as_json: bool) -> None:
         errors.print(text, markup=False, highlight=False)
 
     command = f"streamrec {plan.command}"
-    client = generations.connect(settings)
+    with plain_errors():
+        client = connect(settings)
     try:
         with StopSignals(kill=lambda: None) as signals, reporting(errors, remaining=True) as show:
             building = Build(
@@ -86,7 +87,9 @@ def _run(settings: Settings, plan: Plan, *, as_json: bool) -> None:
         raise click.ClickException(str(error)) from error
     except ValueError as error:  # of the files' options
         raise click.UsageError(str(error)) from error
-    except (redis.RedisError, KafkaUnavailableError, KafkaRefusedError) as error:
+    except redis.RedisError as error:
+        raise click.ClickException(str(explained(settings, error))) from error
+    except (KafkaUnavailableError, KafkaRefusedError) as error:
         raise click.ClickException(str(error)) from error
     finally:
         client.close()

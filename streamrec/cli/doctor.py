@@ -6,34 +6,23 @@ import sys
 import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import click
 import msgspec
 
+from streamrec.cli.doctor_redis import examine_server
+from streamrec.cli.finding import Finding, Level
 from streamrec.cli.options import with_settings
 from streamrec.settings import Settings, SettingsError
 
-Level = Literal["ok", "warning", "broken"]
-
-_OLDEST_REDIS: Final = (6, 2)
 _MARKS: Final = {"ok": ("ok", "green"), "warning": ("warning", "yellow"), "broken": ("BROKEN", "red")}
 _LITTLE_DISK: Final = 200 * 2**20
 _AHEAD: Final = "streamrec_event_ahead_seconds"
 _AHEAD_S: Final = 1.0  # that a clock may be ahead
 _PATIENCE_S: Final = 3.0
-_CLOCKS_APART_S: Final = 5.0
 _SHOWN: Final = 5  # partitions named of those with the same trouble
 _LETTERS_READ: Final = 20_000  # more would take seconds to read
-
-
-class Finding(msgspec.Struct, frozen=True):
-    """One thing that was looked at; `remedy` is empty where nothing is to be done."""
-
-    level: Level
-    area: str
-    what: str
-    remedy: str = ""
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
@@ -41,27 +30,27 @@ def examine(settings: Settings) -> Iterator[Finding]:
     import redis  # noqa: PLC0415 - here and below, so that --help is quick
 
     from streamrec.kafka.admin import Admin  # noqa: PLC0415
+    from streamrec.stores.base import StoreUnavailableError  # noqa: PLC0415
+    from streamrec.stores.connect import connect, explained, nodes_of  # noqa: PLC0415
 
     admin: Any = Admin(settings, patience_s=_PATIENCE_S)
     found: list[Finding] = [*_kafka(settings, admin)]
     yield from found
     kafka_answers = found[0].level != "broken"
-    client = redis.Redis.from_url(
-        settings.redis, socket_timeout=_PATIENCE_S, socket_connect_timeout=_PATIENCE_S, protocol=2
-    )
     try:
-        client.ping()
-    except redis.RedisError as error:
-        yield Finding(
-            "broken", "redis", f"{settings.redis} does not answer: {error}", "start it, or set STREAMREC_REDIS"
-        )
-        redis_answers = False
-    else:
-        redis_answers = True
-        yield from _redis(client)
+        client = connect(settings, _PATIENCE_S)
+        for node, server in nodes_of(client):
+            yield from examine_server(f"{node}: " if node else "", server)
         generation = yield from _generation(settings, client)
         keys = None if generation is None else generation.keys(settings.namespace)
         yield from _slots(settings, client)
+    except (redis.RedisError, StoreUnavailableError) as error:
+        why = explained(settings, error, _PATIENCE_S) if isinstance(error, redis.RedisError) else error
+        what, _, remedy = str(why).partition(": ")
+        yield Finding("broken", "redis", what, remedy or "see its log")
+        redis_answers = False
+    else:
+        redis_answers = True
     yield from _workflow(settings)
     if settings.schema_registry is not None:
         yield from _registry(settings)
@@ -150,49 +139,6 @@ def _registry(settings: Settings) -> Iterator[Finding]:
         registered = sum(subject.id is not None for subject in found)
         what = f"{registry.where} answers; {registered} of our {len(found)} schemas are registered"
         yield Finding("ok", "registry", what)
-
-
-def _redis(client: Any) -> Iterator[Finding]:
-    import redis  # noqa: PLC0415
-
-    info = client.info()
-    version = info["redis_version"]
-    if tuple(int(part) for part in version.split(".")[:2]) < _OLDEST_REDIS:
-        yield Finding("broken", "redis", f"version {version} is too old", "use Redis 6.2 or later")
-    else:
-        yield Finding("ok", "redis", f"version {version} answers")
-    if info.get("role") != "master":
-        yield Finding("broken", "redis", "it is a replica and takes no writes", "set STREAMREC_REDIS to the primary")
-    try:
-        policy = client.config_get("maxmemory-policy").get("maxmemory-policy")
-        saves = client.config_get("save").get("save")
-    except redis.RedisError:
-        yield Finding("warning", "redis", "its configuration may not be read (a managed service?)",
-                      "make sure that maxmemory-policy is noeviction and that it persists")  # fmt: skip
-    else:
-        yield from _memory(info, policy)
-        if not saves and not info.get("aof_enabled"):
-            yield Finding("warning", "redis", "it keeps nothing on disk: state and model are gone when it restarts",
-                          "CONFIG SET appendonly yes; lost state is built anew from what Kafka still holds")  # fmt: skip
-    if info.get("rdb_last_bgsave_status") == "err" or info.get("aof_last_write_status") == "err":
-        yield Finding("broken", "redis", "its last write to disk failed", "see its log; is the disk full?")
-    seconds, microseconds = client.time()
-    apart = time.time() - (seconds + microseconds / 1e6)
-    if abs(apart) > _CLOCKS_APART_S:
-        yield Finding("broken", "clock", f"this machine's clock is {apart:+.0f} s off Redis' machine's",
-                      "keep both by NTP: ages and decayed counts depend on it")  # fmt: skip
-    else:
-        yield Finding("ok", "clock", f"within {max(abs(apart), 0.1):.1f} s of Redis' machine")
-
-
-def _memory(info: dict[str, Any], policy: str | None) -> Iterator[Finding]:
-    limit, used = int(info.get("maxmemory", 0)), int(info["used_memory"])
-    if policy != "noeviction":
-        yield Finding("broken" if limit else "warning", "redis", f"maxmemory-policy is {policy}: state may be evicted silently",
-                      "CONFIG SET maxmemory-policy noeviction")  # fmt: skip
-    if limit and used > 0.9 * limit:
-        what = f"{used / limit:.0%} of its maxmemory is in use; beyond it writes are refused"
-        yield Finding("warning", "redis", what, "raise maxmemory")
 
 
 def _generation(settings: Settings, client: Any) -> Generator[Finding, None, Any]:

@@ -10,7 +10,7 @@ import redis
 from rich.console import Console
 
 from streamrec.building.parity import Check, IncomparableError, Parity
-from streamrec.cli.options import with_settings
+from streamrec.cli.options import plain_errors, with_settings
 from streamrec.cli.progress import reporting
 from streamrec.cli.tables import new_table, show_table
 from streamrec.features.library import PLAN
@@ -18,7 +18,7 @@ from streamrec.kafka.admin import Admin
 from streamrec.kafka.client import KafkaRefusedError, KafkaUnavailableError
 from streamrec.local.signals import StopSignals
 from streamrec.settings import Settings
-from streamrec.stores import generations
+from streamrec.stores.connect import connect, explained
 from streamrec.stores.generations import UnreadableGenerationError
 
 DIFFERENT, INCOMPARABLE, INTERRUPTED = 1, 2, 130
@@ -66,7 +66,8 @@ def check_parity(settings: Settings, *, members: int, jobs: int, as_json: bool) 
       streamrec features check-parity --members 1000 --jobs 0 --json
     """
     errors = Console(stderr=True, soft_wrap=True)
-    client = generations.connect(settings)
+    with plain_errors():
+        client = connect(settings)
     try:
         with StopSignals(kill=lambda: None) as signals, reporting(errors, "replaying") as show:
             check = Check(
@@ -81,7 +82,8 @@ def check_parity(settings: Settings, *, members: int, jobs: int, as_json: bool) 
     except (
         IncomparableError, KafkaUnavailableError, KafkaRefusedError, redis.RedisError, UnreadableGenerationError
     ) as error:  # fmt: skip
-        errors.print(f"streamrec features check-parity: {error}", markup=False, highlight=False)
+        why = explained(settings, error) if isinstance(error, redis.RedisError) else error
+        errors.print(f"streamrec features check-parity: {why}", markup=False, highlight=False)
         sys.exit(INCOMPARABLE)
     finally:
         client.close()

@@ -64,21 +64,33 @@ def _scanned(client: Any, keys: "Keys", most: int) -> tuple[list[str], list[str]
     """Ids of members and of jobs."""
     members: dict[str, None] = {}
     jobs: dict[str, None] = {}
-    cursor = 0
-    for _ in range(_SCAN_STEPS):
-        cursor, names = client.scan(cursor, match=f"{keys.prefix}:{{*", count=_SCAN_COUNT)
+    for names in _steps(client, f"{keys.prefix}:{{*"):
         for name in map(bytes.decode, names):
             for found, identity in ((members, keys.member_id(name)), (jobs, keys.job_id(name))):
                 if identity and len(found) < most:
                     found[identity] = None
-        if cursor == 0 or (len(members) >= most and len(jobs) >= most):
+        if len(members) >= most and len(jobs) >= most:
             break
     return list(members), list(jobs)
 
 
+def _steps(client: Any, pattern: str) -> Iterator[list[bytes]]:
+    from streamrec.stores.connect import nodes_of  # noqa: PLC0415
+
+    for _, node in nodes_of(client):
+        cursor = 0
+        for _ in range(_SCAN_STEPS):
+            cursor, names = node.scan(cursor, match=pattern, count=_SCAN_COUNT)
+            yield names
+            if cursor == 0:
+                break
+
+
 def _read(client: Any, wanted: dict[str, str], kind: type[State]) -> dict[str, State]:
     """States by id, without those that are gone or of a format that this version cannot read."""
-    return dict(_known(zip(wanted, client.mget(list(wanted.values())) if wanted else (), strict=True), kind))
+    from streamrec.stores.connect import values_of  # noqa: PLC0415
+
+    return dict(_known(zip(wanted, values_of(client, list(wanted.values())), strict=True), kind))
 
 
 def _known(found: Any, kind: type[State]) -> Iterator[tuple[str, State]]:

@@ -187,14 +187,8 @@ def _logs(settings: Settings, member_id: str) -> Iterator[tuple[str, list[dict[s
 
 def open_store(settings: Settings) -> tuple[Any, "Keys"]:
     """A client of Redis, and the keys of the generation that counts."""
-    import redis  # noqa: PLC0415
-
-    from streamrec.stores.base import StoreUnavailableError  # noqa: PLC0415
+    from streamrec.stores.connect import connect  # noqa: PLC0415
     from streamrec.stores.generations import current_of  # noqa: PLC0415
 
-    client = redis.Redis.from_url(settings.redis, socket_timeout=5.0, protocol=2)
-    try:
-        client.ping()
-    except redis.RedisError as error:
-        raise StoreUnavailableError(f"Redis at {settings.redis} does not answer: {error}") from error
-    return client, current_of(settings).keys(settings.namespace)
+    generation = current_of(settings)  # says what is wrong, if Redis does not answer
+    return connect(settings), generation.keys(settings.namespace)

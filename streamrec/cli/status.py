@@ -67,18 +67,23 @@ def read(settings: Settings) -> Status:
     from streamrec.kafka.admin import Admin  # noqa: PLC0415
     from streamrec.local import lag  # noqa: PLC0415
     from streamrec.stores import generations  # noqa: PLC0415
+    from streamrec.stores.base import StoreUnavailableError  # noqa: PLC0415
+    from streamrec.stores.connect import connect, explained  # noqa: PLC0415
     from streamrec.topics import DEAD_LETTERS  # noqa: PLC0415
 
-    status = Status(settings.kafka, settings.redis, [], [], None, None, {}, None, [])
+    status = Status(settings.kafka, settings.redis_shown, [], [], None, None, {}, None, [])
     samples = _ask_services(settings, status)
     admin = Admin(settings, patience_s=3.0)
-    client = redis.Redis.from_url(settings.redis, socket_timeout=3.0, socket_connect_timeout=3.0, protocol=2)
+    client: Any = None
     keys = None
     try:
+        client = connect(settings, 3.0)
         generation = generations.current(client, settings)
         keys, status.generation = generation.keys(settings.namespace), generation.id
-    except (redis.RedisError, ValueError) as error:
-        status.problems.append(f"positions in {settings.redis}: {error}")
+    except redis.RedisError as error:
+        status.problems.append(str(explained(settings, error)))
+    except (StoreUnavailableError, ValueError) as error:
+        status.problems.append(str(error))
     try:
         for found in lag.read(admin, client, keys) if keys is not None else ():
             if not status.topics or status.topics[-1].topic != found.topic:
@@ -90,8 +95,10 @@ def read(settings: Settings) -> Status:
         status.dead_letters = sum(high - low for low, high in admin.watermarks(DEAD_LETTERS).values())
     except Admin.ERRORS as error:
         status.problems.append(str(error))
-    except (redis.RedisError, ValueError) as error:
-        status.problems.append(f"positions in {settings.redis}: {error}")
+    except redis.RedisError as error:
+        status.problems.append(str(explained(settings, error)))
+    except ValueError as error:
+        status.problems.append(f"positions in {settings.redis_shown}: {error}")
     if keys is not None:
         _read_model(status, client, keys, samples)
     return status

@@ -12,7 +12,7 @@ import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions, NewTopic, OffsetSpec, ResourceType
 
-from streamrec.kafka.client import KafkaRefusedError, KafkaUnavailableError, client_config, explained
+from streamrec.kafka.client import KafkaRefusedError, KafkaUnavailableError, explained, open_client, refusal
 from streamrec.kafka.ends import EMBEDDED_CLUSTER_ID, FetchedEnds, Place
 from streamrec.settings import Settings
 from streamrec.topics import Topic
@@ -69,7 +69,8 @@ class Admin:
 
     def __init__(self, settings: Settings, patience_s: float | None = None) -> None:
         self._settings, self._patience_s = settings, PATIENCE_S if patience_s is None else patience_s
-        self._client = AdminClient(client_config(settings, "admin"))
+        self._client = open_client(AdminClient, settings, "admin", {"error_cb": self._on_error})
+        self._refused: str | None = None
         self._embedded = False
         self._ends: FetchedEnds | None = None
 
@@ -79,7 +80,7 @@ class Admin:
             # Asks for all: asking for one that is missing would create it where the broker does so by itself.
             listed = self._client.list_topics(timeout=self._patience_s)
         except KafkaException as error:
-            raise explained(error, self._settings) from error
+            raise self._explained(error) from error
         self._embedded = listed.cluster_id == EMBEDDED_CLUSTER_ID
         return {name: len(topic.partitions) for name, topic in listed.topics.items()}
 
@@ -236,7 +237,7 @@ class Admin:
             return {}
         # Not the admin's list_consumer_group_offsets: while a group has no coordinator, it ends the process with a
         # segmentation fault (github.com/confluentinc/librdkafka/issues/5040). This consumer never joins the group.
-        consumer = Consumer(client_config(self._settings, "admin") | {"group.id": group})
+        consumer = open_client(Consumer, self._settings, "admin", {"group.id": group})
 
         def ask() -> list[TopicPartition]:
             try:
@@ -317,11 +318,18 @@ class Admin:
             for name, count in wrong.items()
         ]  # fmt: skip
 
+    def _on_error(self, error: KafkaError) -> None:
+        self._refused = refusal(error, self._settings) or self._refused
+
+    def _explained(self, error: KafkaException) -> Exception:
+        self._client.poll(0)  # what connections meet is told then
+        return explained(error, self._settings, self._refused)
+
     def _result(self, future: "Future[Any]") -> Any:
         try:
             return future.result(self._patience_s + 1)  # the client's own limit comes first
         except KafkaException as error:
-            raise explained(error, self._settings) from error
+            raise self._explained(error) from error
         except TimeoutError as error:
             raise KafkaUnavailableError(f"Kafka does not answer at {self._settings.kafka}") from error
 

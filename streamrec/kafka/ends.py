@@ -12,7 +12,7 @@ from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
-from streamrec.kafka.client import KafkaUnavailableError, client_config, explained
+from streamrec.kafka.client import KafkaUnavailableError, explained, open_client
 from streamrec.settings import Settings
 
 EMBEDDED_CLUSTER_ID: Final = "tansu_cluster"
@@ -26,7 +26,7 @@ class FetchedEnds:
     def __init__(self, settings: Settings, patience_s: float) -> None:
         self._settings, self._patience_s = settings, patience_s
         self._lock = threading.Lock()
-        self._consumer = Consumer(client_config(settings, "ends") | {
+        self._consumer = open_client(Consumer, settings, "ends", {
             "group.id": "streamrec-ends",  # the client wants one; it is never joined, and nothing is committed
             "enable.auto.commit": False,
             "enable.partition.eof": True,

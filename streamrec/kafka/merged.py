@@ -8,7 +8,7 @@ from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
-from streamrec.kafka.client import KafkaUnavailableError, client_config, explained
+from streamrec.kafka.client import KafkaUnavailableError, explained, open_client
 from streamrec.kafka.ends import Place
 from streamrec.kafka.reader import Stored, stored
 from streamrec.settings import Settings
@@ -61,7 +61,7 @@ class MergedLog:
         """
         if not self._ends:
             return
-        consumer = Consumer(client_config(self._settings, "builder") | {
+        consumer = open_client(Consumer, self._settings, "builder", {
             "group.id": "streamrec-builder",  # the client wants one; it is never joined, and nothing is committed
             "enable.auto.commit": False,
             "enable.partition.eof": True,

@@ -16,7 +16,7 @@ import msgspec
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka import Producer as Client
 
-from streamrec.kafka.client import client_config
+from streamrec.kafka.client import open_client, report
 from streamrec.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -107,7 +107,7 @@ class Producer:
     def __init__(
         self, settings: Settings, linger_ms: float = 0.5, queue_records: int = 100_000, *, own_thread: bool = True
     ) -> None:
-        self._config = client_config(settings, "producer") | {
+        self._own = {
             "partitioner": "murmur2_random",
             "enable.idempotence": True,  # and so acks=all
             "message.timeout.ms": int(settings.produce_timeout_s * 1000),
@@ -117,12 +117,13 @@ class Producer:
             "queue.buffering.max.messages": queue_records,
             "error_cb": self._on_error,
         }
+        self._settings = settings
         self._patience_s = settings.produce_timeout_s
         self._fatal: str | None = None
         self._failed = 0
         self._first_failure: str | None = None
         self._closed = threading.Event()
-        self._client = Client(self._config)
+        self._client = self._open()
         self._thread: threading.Thread | None = None
         if own_thread:
             self._thread = threading.Thread(target=self._poll, name="kafka-producer", daemon=True)
@@ -131,7 +132,10 @@ class Producer:
     def _on_error(self, error: KafkaError) -> None:
         if error.fatal():
             self._fatal = error.str()
-        log.warning("Kafka: %s", error.str())
+        report(self._settings, error)
+
+    def _open(self) -> Client:
+        return open_client(Client, self._settings, "producer", self._own)
 
     def _poll(self) -> None:
         while not self._closed.is_set():
@@ -144,7 +148,7 @@ class Producer:
             self._fatal = None
             self._client.purge()
             self._client.flush(0)
-            self._client = Client(self._config)
+            self._client = self._open()
         return self._client
 
     async def send(self, records: Sequence[Record], timeout_s: float) -> list[Outcome]:

@@ -8,7 +8,7 @@ import msgspec
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from streamrec.kafka.admin import Admin
-from streamrec.kafka.client import KafkaUnavailableError, client_config, explained
+from streamrec.kafka.client import KafkaUnavailableError, explained, open_client
 from streamrec.settings import Settings
 
 _MANY: Final = 1000  # records taken at once
@@ -62,7 +62,7 @@ def read(
             places.append(TopicPartition(topic, partition, first))
     if not places:
         return
-    consumer = Consumer(client_config(settings, "reader") | {
+    consumer = open_client(Consumer, settings, "reader", {
         "group.id": "streamrec-reader",  # the client wants one; it is never joined, and nothing is committed
         "enable.auto.commit": False,
         "enable.partition.eof": True,  # where the last records before the end were compacted away

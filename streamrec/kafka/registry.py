@@ -6,10 +6,9 @@ extra ``registry``: installations without a registry do not need what it brings 
 
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
-from urllib.parse import urlsplit, urlunsplit
 
 from streamrec.codecs import RegisteredSchema
-from streamrec.settings import Settings, SettingsError
+from streamrec.settings import Settings, SettingsError, without_login
 
 _NOT_FOUND: Final = range(40400, 40500)  # the registry's own codes; a 404 of anything else that answers there has none
 _REFUSED: Final = frozenset((400, 409, 422))
@@ -43,7 +42,7 @@ class Registry:
     """
 
     def __init__(self, settings: Settings, client: Any = None) -> None:
-        self.where = _shown(settings.schema_registry or "")
+        self.where = without_login(settings.schema_registry or "")
         self._client = _connect(settings) if client is None else client
 
     def schema(self, schema_id: int) -> RegisteredSchema | None:
@@ -145,9 +144,3 @@ def _with_references(client: Any, schema: Any) -> RegisteredSchema:
 
     gather(schema.references)
     return RegisteredSchema(schema.schema_str, tuple(named.values()), schema.schema_type or "AVRO")
-
-
-def _shown(urls: str) -> str:
-    """The addresses without the passwords that may stand in them."""
-    parts = [urlsplit(url.strip()) for url in urls.split(",")]
-    return ",".join(urlunsplit(part._replace(netloc=part.netloc.rpartition("@")[2])) for part in parts)

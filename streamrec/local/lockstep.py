@@ -22,7 +22,6 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar, cast
 
 import msgspec
-import redis
 
 from streamrec import codecs
 from streamrec.events import Event
@@ -38,6 +37,7 @@ from streamrec.local.services import start_services
 from streamrec.local.supervisor import Child, Say, Supervisor
 from streamrec.ranking.engine import NO_MODEL
 from streamrec.settings import Settings
+from streamrec.stores.connect import connect
 from streamrec.stores.keys import MODEL_SLOT, Keys
 from streamrec.topics import DEAD_LETTERS, JOB_ACTIVITY, MEMBER_ACTIVITY, TRAINING_EXAMPLES, load, topic_of
 from streamrec.training.measures import CUT
@@ -142,7 +142,7 @@ class Lockstep(System):
         places = self._admin.partitions()
         self._derived = [(name, number) for name in _FOLLOWED for number in range(places[name])]
         self._keys = Keys(settings.namespace, settings.partitions)
-        self._redis = redis.Redis.from_url(settings.redis, socket_timeout=5.0, protocol=2)
+        self._redis = connect(settings)
         self._producer = Producer(settings, linger_ms=0)
         self._lists = Lists(settings.lookup_host, settings.lookup_port)
         self._clients = [self._producer, self._lists, self._redis]

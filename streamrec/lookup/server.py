@@ -129,13 +129,13 @@ def create() -> "ASGIApp":
     from streamrec.lookup.health import forget_dead_processes  # noqa: PLC0415
     from streamrec.lookup.publishing import Publisher  # noqa: PLC0415
     from streamrec.lookup.service import Service, wall_clock_ms  # noqa: PLC0415
+    from streamrec.stores.connect import open_store  # noqa: PLC0415
     from streamrec.stores.keys import Keys  # noqa: PLC0415
-    from streamrec.stores.redis import RedisStore  # noqa: PLC0415
 
     settings = msgspec.json.decode(os.environ[_SETTINGS_VARIABLE], type=Settings)
     forget_dead_processes()
     _end_with_parent()
-    store = RedisStore(settings.redis, Keys(settings.namespace, settings.partitions))
+    store = open_store(settings, Keys(settings.namespace, settings.partitions))
     service = Service(settings, store, Publisher(settings), wall_clock_ms)
     _drain_first(service)
     return create_app(service)

@@ -217,8 +217,9 @@ class Service:
             try:
                 async with asyncio.timeout(self._budget_s):
                     await self.store.ping()
-            except (StoreUnavailableError, TimeoutError):
-                _log.warning("the store does not answer: starting without the table of jobs")
+            except (StoreUnavailableError, TimeoutError) as error:
+                why = str(error) or "the store does not answer"
+                _log.warning("%s. Starting without the table of jobs", why)
                 return
             await asyncio.sleep(0.02)
 

@@ -14,13 +14,13 @@ import msgspec
 import redis
 
 from streamrec.settings import Settings
-from streamrec.stores.base import StoreUnavailableError, Write
+from streamrec.stores.base import Write
+from streamrec.stores.cluster import asks_of
+from streamrec.stores.connect import connect, explained
 from streamrec.stores.keys import MODEL_SLOT, Keys, building_key, current_key, written_key
-from streamrec.stores.redis import commands_of
 
 FORMAT: Final = b"\x01"
 _AT_ONCE: Final = 500  # writes, or keys, a round trip
-_PATIENCE_S: Final = 5.0
 
 
 class Generation(msgspec.Struct, array_like=True, frozen=True):
@@ -106,13 +106,6 @@ def unpack(value: bytes | None, partitions: int) -> Generation:
         raise UnreadableGenerationError(f"the generation of the state: {error}") from error
 
 
-def connect(settings: Settings) -> "redis.Redis":
-    """A client for the functions below."""
-    return redis.Redis.from_url(
-        settings.redis, socket_timeout=_PATIENCE_S, socket_connect_timeout=_PATIENCE_S, protocol=2
-    )
-
-
 def current(client: "redis.Redis", settings: Settings) -> Generation:
     """The generation that counts. Raises redis.RedisError, UnreadableGenerationError."""
     value = client.get(current_key(settings.namespace))
@@ -141,7 +134,7 @@ def current_of(settings: Settings, *, claim: bool = False) -> Generation:
                 client.set(current_key(settings.namespace), pack(unpack(None, settings.partitions)), nx=True)
             return current(client, settings)
     except redis.RedisError as error:
-        raise StoreUnavailableError(f"Redis at {settings.redis}: {error}") from error
+        raise explained(settings, error) from error
 
 
 class Building:
@@ -192,7 +185,7 @@ def write(client: "redis.Redis", writes: Iterable[Write]) -> int:
     rest = iter(writes)
     while part := list(islice(rest, _AT_ONCE)):
         with client.pipeline(transaction=False) as pipe:
-            for command in commands_of(part):
+            for _, command in asks_of(part):
                 pipe.execute_command(*command)  # type: ignore[no-untyped-call]
             pipe.execute()
         count += len(part)

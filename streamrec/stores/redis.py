@@ -51,8 +51,8 @@ else
 end
 return redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], id, 'v', ARGV[2])
 """
-_ENTRIES: Final = 1000  # of one stream in one answer
-_SCAN_STEP: Final = 1000
+ENTRIES: Final = 1000  # of one stream in one answer
+SCAN_STEP: Final = 1000
 
 
 def commands_of(writes: Sequence[Write]) -> list[Command]:
@@ -104,11 +104,30 @@ def follows(after: str, entry_id: str) -> bool:
     return int(number) == int(after.partition("-")[0]) + 1
 
 
-def _hash_of(reply: list[bytes]) -> dict[str, bytes]:
+def hash_of(reply: list[bytes]) -> dict[str, bytes]:
+    """The reply of HGETALL as a dictionary."""
     return {name.decode(): value for name, value in zip(reply[::2], reply[1::2], strict=True)}
 
 
-def _step() -> int:
+def entries_of(reply: Any, after: Mapping[str, str]) -> list[Entry]:
+    """The reply of XREAD. Raises TruncatedError if entries right after the given ids are missing."""
+    entries: list[Entry] = []
+    for name, rows in reply or ():
+        key = name.decode()
+        if not follows(after[key], rows[0][0].decode()):
+            raise TruncatedError(f"{key} no longer holds what comes after {after[key]}")
+        entries += (Entry(key, row_id.decode(), parts[1]) for row_id, parts in rows)
+    return entries
+
+
+def pool_of(url: str, timeout_s: float, **options: Any) -> ConnectionPool:
+    """Knows how to connect to `url`; `options` are redis-py's, of login and TLS. Raises ValueError for another kind of URL."""
+    # The time is bounded around a whole exchange; redis-py's own bound on each reply would only cost.
+    return ConnectionPool.from_url(url, socket_timeout=None, socket_connect_timeout=timeout_s, protocol=2, **options)
+
+
+def epoch_step() -> int:
+    """By how much an epoch is raised."""
     return random.randrange(1, 1 << 31)
 
 
@@ -126,7 +145,7 @@ class RedisSlot(Slot):
         return values if keys else []
 
     async def fields(self, key: str) -> dict[str, bytes]:
-        return _hash_of(await self._watch("fields", ("HGETALL", key)))
+        return hash_of(await self._watch("fields", ("HGETALL", key)))
 
     async def commit(self, writes: Sequence[Write]) -> None:
         if not (self._watching and self._wire.connected):
@@ -176,7 +195,7 @@ class RedisSlot(Slot):
         """Raise our own epoch: a commit of ours that is still under way somewhere fails from here on."""
         await self._watch_once("commit", None)
         self._watching = False
-        epoch = str(max(map(int, self._epochs)) + _step()).encode()
+        epoch = str(max(map(int, self._epochs)) + epoch_step()).encode()
         self._epochs.add(epoch)  # before it is sent: if the answer is lost, either may stand
         replies = await self._wire.exchange("commit", [("MULTI",), ("SET", self._epoch_key, epoch), ("EXEC",)])
         if replies[-1] is None:
@@ -198,6 +217,8 @@ class RedisStore(Store):
         Bound on one round trip in seconds, connecting included.
     connections
         How many plain reads and writes may be under way at a time; more wait for their turn.
+    options
+        Of login and TLS, in redis-py's words: see `stores.connect`.
 
     Raises
     ------
@@ -205,9 +226,8 @@ class RedisStore(Store):
         The URL is not one of these.
     """
 
-    def __init__(self, url: str, keys: Keys, *, timeout_s: float = 2.0, connections: int = 32) -> None:
-        # The time is bounded around a whole exchange; redis-py's own bound on each reply would only cost.
-        self._pool = ConnectionPool.from_url(url, socket_timeout=None, socket_connect_timeout=timeout_s, protocol=2)
+    def __init__(self, url: str, keys: Keys, *, timeout_s: float = 2.0, connections: int = 32, **options: Any) -> None:
+        self._pool = pool_of(url, timeout_s, **options)
         self._keys, self._timeout_s = keys, timeout_s
         self._wires = Wires(self._pool, timeout_s, connections)
         self._followers = Wires(self._pool, timeout_s, connections)  # blocked most of the time
@@ -216,7 +236,7 @@ class RedisStore(Store):
     async def take(self, slot: str) -> Slot:
         wire, key = Wire(self._pool, self._timeout_s), self._keys.epoch(slot)
         self._slot_wires = {other for other in self._slot_wires if other.connected} | {wire}
-        [epoch] = await wire.exchange("take", [("INCRBY", key, _step())])
+        [epoch] = await wire.exchange("take", [("INCRBY", key, epoch_step())])
         return RedisSlot(slot, key, str(epoch).encode(), wire)
 
     async def get(self, keys: Sequence[str]) -> list[bytes | None]:
@@ -227,7 +247,7 @@ class RedisStore(Store):
 
     async def get_fields(self, key: str) -> dict[str, bytes]:
         [reply] = await self._wires.ask("get_fields", [("HGETALL", key)], repeat=True)
-        return _hash_of(reply)
+        return hash_of(reply)
 
     async def put(self, writes: Sequence[Write]) -> None:
         if commands := commands_of(writes):
@@ -238,7 +258,7 @@ class RedisStore(Store):
         found: dict[str, None] = {}  # Redis may name a key twice
         cursor = b"0"
         while True:
-            command: Command = ("SCAN", cursor, "MATCH", pattern, "COUNT", _SCAN_STEP)
+            command: Command = ("SCAN", cursor, "MATCH", pattern, "COUNT", SCAN_STEP)
             [(cursor, names)] = await self._wires.ask("scan", [command], repeat=True)
             found.update((name.decode(), None) for name in names)
             if cursor == b"0":
@@ -255,15 +275,9 @@ class RedisStore(Store):
         if not after:
             return []
         block = ("BLOCK", wait_ms) if wait_ms > 0 else ()  # BLOCK 0 would wait forever
-        command: Command = ("XREAD", "COUNT", _ENTRIES, *block, "STREAMS", *after, *after.values())
+        command: Command = ("XREAD", "COUNT", ENTRIES, *block, "STREAMS", *after, *after.values())
         [reply] = await self._followers.ask("follow", [command], repeat=True, wait_s=max(wait_ms, 0) / 1000)
-        entries: list[Entry] = []
-        for name, rows in reply or ():
-            key = name.decode()
-            if not follows(after[key], rows[0][0].decode()):
-                raise TruncatedError(f"{key} no longer holds what comes after {after[key]}")
-            entries += (Entry(key, row_id.decode(), parts[1]) for row_id, parts in rows)
-        return entries
+        return entries_of(reply, after)
 
     async def ping(self) -> None:
         await self._wires.ask("ping", [("PING",)], repeat=True)

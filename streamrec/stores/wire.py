@@ -5,68 +5,19 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final
 
-from redis.asyncio import ConnectionPool
-from redis.exceptions import (
-    AuthenticationError,
-    AuthorizationError,
-    BusyLoadingError,
-    NoPermissionError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    RedisError,
-    ResponseError,
-)
-from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.asyncio import ConnectionPool, SSLConnection
+from redis.exceptions import AskError, RedisError, ResponseError, TryAgainError
 
 from streamrec.metrics import STORE_ERRORS, STORE_SECONDS
 from streamrec.stores.base import StoreUnavailableError
+from streamrec.stores.remedy import remedy
 
 Command = tuple[str | bytes | int, ...]
-
-_REFUSALS: Final = {
-    "OOM": "is out of memory: raise its maxmemory (and keep maxmemory-policy noeviction)",
-    "READONLY": "is a read-only replica: let the setting `redis` name the primary",
-    "MISCONF": "cannot save to its disk and refuses writes: see its log and the free space there",
-    "NOREPLICAS": "has too few replicas to take writes: bring them back, or lower min-replicas-to-write",
-    "LOADING": "is still loading its data: wait until it has",
-    "BUSY": "is busy with a script: end that with SCRIPT KILL",
-    "WRONGTYPE": "holds something else under a key of ours: choose another `namespace`",
-    "NOAUTH": "wants a password: give it in the setting `redis`, redis://:PASSWORD@HOST:PORT/0",
-    "NOPERM": "does not allow this user the command: grant it in Redis' ACL",
-}
+REDIRECTIONS: Final = (AskError, TryAgainError)  # AskError is MovedError's base
 
 
 class LostError(StoreUnavailableError):
     """The connection was refused or closed; whether the commands sent last had an effect is not known."""
-
-
-def remedy(error: BaseException, address: str, timeout_s: float) -> str:
-    """A sentence for the operator: what Redis did, and what to do about it.
-
-    Examples
-    --------
-    >>> remedy(ResponseError("READONLY You can't write against a read only replica."), "h:1", 2.0)
-    'Redis at h:1 is a read-only replica: let the setting `redis` name the primary'
-    """
-    text = str(error).strip()
-    code = text.partition(" ")[0].rstrip(":")
-    by_type = {
-        OutOfMemoryError: "OOM", ReadOnlyError: "READONLY", BusyLoadingError: "LOADING", NoPermissionError: "NOPERM",
-        AuthenticationError: "NOAUTH", AuthorizationError: "NOAUTH",
-    }  # fmt: skip
-    for kind, name in by_type.items():
-        if isinstance(error, kind):  # redis-py takes the code off the text of these
-            code = name
-    if code in _REFUSALS:
-        return f"Redis at {address} {_REFUSALS[code]}"
-    if isinstance(error, TimeoutError):
-        return (
-            f"Redis at {address} did not answer within {timeout_s:g} s: is it overloaded (redis-cli --latency, "
-            "SLOWLOG GET), or the network slow?"
-        )
-    if isinstance(error, OSError | RedisConnectionError):
-        return f"Redis at {address} cannot be reached ({text}): start it, or correct the setting `redis`"
-    return f"Redis at {address} refused: {text}"
 
 
 class Wire:
@@ -85,13 +36,16 @@ class Wire:
         options = pool.connection_kwargs
         self._address = options.get("path") or f"{options.get('host', 'localhost')}:{options.get('port', 6379)}"
         self._timeout_s = timeout_s
+        self._tls = issubclass(pool.connection_class, SSLConnection)
 
     @property
     def connected(self) -> bool:
         """Whether there is a connection; the server may have closed it without our knowing yet."""
         return bool(self._connection.is_connected)
 
-    async def exchange(self, operation: str, commands: Sequence[Command], wait_s: float = 0.0) -> list[Any]:
+    async def exchange(
+        self, operation: str, commands: Sequence[Command], wait_s: float = 0.0, *, redirections: bool = False
+    ) -> list[Any]:
         """Send `commands` at once and return their replies in order.
 
         Parameters
@@ -100,6 +54,8 @@ class Wire:
             Label of the metrics.
         wait_s
             How long a blocking command may take by itself, on top of the time allowed for a round trip.
+        redirections
+            Whether the answer of a cluster's node that another one has to be asked is a reply like others, not an error.
 
         Raises
         ------
@@ -120,12 +76,15 @@ class Wire:
                     try:
                         replies.append(await connection.read_response())
                     except ResponseError as error:
+                        if redirections and isinstance(error, REDIRECTIONS):
+                            replies.append(error)
+                            continue
                         refused = refused or error
                         replies.append(None)
         except (OSError, RedisError) as error:
             await self.close()
             STORE_ERRORS.labels(operation).inc()
-            raise LostError(remedy(error, self._address, self._timeout_s)) from error
+            raise LostError(remedy(error, self._address, self._timeout_s, tls=self._tls)) from error
         except BaseException:
             # Cancelled with replies outstanding: the next user of this connection would read those as its own.
             await self.close()
@@ -153,7 +112,15 @@ class Wires:
         self._idle: list[Wire] = []
         self._closed = False
 
-    async def ask(self, operation: str, commands: Sequence[Command], *, repeat: bool, wait_s: float = 0.0) -> list[Any]:
+    async def ask(
+        self,
+        operation: str,
+        commands: Sequence[Command],
+        *,
+        repeat: bool,
+        wait_s: float = 0.0,
+        redirections: bool = False,
+    ) -> list[Any]:
         """`Wire.exchange` on an idle connection, or a new one.
 
         With `repeat`, commands that may run twice are sent once more on a new connection if an idle one turns out to
@@ -170,12 +137,12 @@ class Wires:
             wire = self._idle.pop() if self._idle else Wire(self._pool, self._timeout_s)
             was_idle = wire.connected
             try:
-                return await wire.exchange(operation, commands, wait_s)
+                return await wire.exchange(operation, commands, wait_s, redirections=redirections)
             except LostError as error:
                 if not (repeat and was_idle) or isinstance(error.__cause__, TimeoutError):
                     raise
                 await self._close_idle()  # the others are as old
-                return await wire.exchange(operation, commands, wait_s)
+                return await wire.exchange(operation, commands, wait_s, redirections=redirections)
             finally:
                 await self._give_back(wire)
 

@@ -35,7 +35,7 @@ def test_where_nothing_runs_everything_is_named_with_a_remedy_and_the_exit_code_
 ) -> None:
     result = run(away, "doctor")
     assert result.exit_code == 1
-    for words in ("kafka: Kafka does not answer", "STREAMREC_KAFKA", "STREAMREC_REDIS", "-> streamrec worker",
+    for words in ("kafka: Kafka does not answer", "STREAMREC_KAFKA", "the setting `redis`", "-> streamrec worker",
                   "-> streamrec trainer", "-> streamrec lookup", "5 broken"):  # fmt: skip
         assert words in result.output
     assert "Traceback" not in result.output

@@ -13,7 +13,6 @@ import httpx
 import msgspec
 import psutil
 import pytest
-import redis
 
 from streamrec import codecs, topics
 from streamrec.agents.worker import slot_name
@@ -22,8 +21,9 @@ from streamrec.kafka.producer import Producer, Record
 from streamrec.local.ports import free_port
 from streamrec.local.servers import die_with_parent, start_redis
 from streamrec.partitioner import partition_of
-from streamrec.settings import Settings
+from streamrec.settings import Settings, environ_of
 from streamrec.stores import generations
+from streamrec.stores.connect import connect
 from streamrec.stores.keys import Keys
 from streamrec.stores.positions import Position, unpack
 from tests.brokers import StartBroker
@@ -84,19 +84,25 @@ class System:
     """Starts, feeds, asks, kills and waits; everything is gone after `close`."""
 
     def __init__(self, directory: Path, start_broker: StartBroker, **overrides: Any) -> None:
+        """`overrides` are settings; with `kafka` or `redis` among them, somebody else's is used."""
         self.directory = directory
-        self.broker = start_broker(directory)
-        self.redis = start_redis(directory)
+        self.servers = {}
+        if "kafka" not in overrides:
+            self.servers["kafka"] = self.broker = start_broker(directory)
+        if "redis" not in overrides:
+            self.servers["redis"] = self.redis = start_redis(directory)
+        places = {"kafka": "{}", "redis": "redis://{}/0"}
         self.settings = msgspec.structs.replace(
             Settings(),
-            kafka=self.broker.address, redis=f"redis://{self.redis.address}/0", data_dir=str(directory / "data"),
-            lookup_port=free_port(), worker_metrics_port=free_port(), trainer_metrics_port=free_port(),
+            data_dir=str(directory / "data"), lookup_port=free_port(), worker_metrics_port=free_port(),
+            trainer_metrics_port=free_port(),
+            **{name: places[name].format(server.address) for name, server in self.servers.items()},
             **{"snapshot_interval_s": 0.5, "explore": 0.0, **overrides},  # lists purely by score, unless asked for
         )  # fmt: skip
         self.specs = topics.load()
         self.admin = Admin(self.settings)
         self.admin.create(self.specs)
-        self.client = redis.Redis.from_url(self.settings.redis)
+        self.client = connect(self.settings)
         self._producer = Producer(self.settings)
         self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.settings.lookup_port}", timeout=10)
         self.processes: list[Process] = []
@@ -114,8 +120,7 @@ class System:
 
     def environ(self) -> dict[str, str]:
         """The settings as environment variables."""
-        values = msgspec.structs.asdict(self.settings)
-        return {f"STREAMREC_{name.upper()}": str(value) for name, value in values.items() if value is not None}
+        return environ_of(self.settings)
 
     def start(
         self,
@@ -214,8 +219,8 @@ class System:
         self.http.close()
         self.client.close()
         self._producer.close()
-        self.redis.stop()
-        self.broker.stop()
+        for server in self.servers.values():
+            server.stop()
 
 
 DERIVED = frozenset({"job-activity", "member-activity", "training-examples"})

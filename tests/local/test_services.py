@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamrec.local.ports import free_port
-from streamrec.local.services import ServicesError, check_ports, environ_of, register_schemas
-from streamrec.settings import Settings, load
+from streamrec.local.services import ServicesError, check_ports, register_schemas
+from streamrec.settings import Settings, environ_of, load
 
 
 @given(

@@ -7,12 +7,15 @@ from uuid import uuid4
 import pytest
 
 from streamrec.local.servers import Server
+from streamrec.settings import Settings
 from streamrec.stores.base import Append, Delete, DropFields, FencedError, Put, PutFields, Store, TruncatedError
+from streamrec.stores.connect import open_store
 from streamrec.stores.keys import Keys
 from streamrec.stores.memory import MemoryStore
-from streamrec.stores.redis import RedisStore
 
 pytestmark = pytest.mark.anyio
+
+MINE, MINE_TOO = "0", "2"  # members of m0, of four partitions: a slot reads and writes its own keys
 
 
 @pytest.fixture
@@ -25,13 +28,23 @@ def keys() -> Keys:
     return Keys(f"suite-{uuid4().hex}", 4)
 
 
-@pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.servers)])
+@pytest.fixture(
+    params=[
+        "memory",
+        pytest.param("redis", marks=pytest.mark.servers),
+        pytest.param("cluster", marks=pytest.mark.servers),
+    ]
+)
 async def store(request: pytest.FixtureRequest, keys: Keys) -> AsyncIterator[Store]:
     if request.param == "memory":
         yield MemoryStore(keys)
         return
-    server: Server = request.getfixturevalue("redis_server")
-    opened = RedisStore(f"redis://{server.address}/0", keys)
+    if request.param == "redis":
+        server: Server = request.getfixturevalue("redis_server")
+        settings = Settings(redis=f"redis://{server.address}/0")
+    else:
+        settings = Settings(redis=request.getfixturevalue("redis_cluster").url, redis_cluster=True)
+    opened = open_store(settings, keys)
     yield opened
     await opened.close()
 
@@ -103,8 +116,8 @@ async def test_scan_finds_every_key_of_a_pattern_and_no_other(store: Store, keys
 
 async def test_a_slot_reads_and_commits(store: Store, keys: Keys) -> None:
     slot = await store.take("m0")
-    a, hash_key = keys.member("1"), keys.positions("m0")
-    assert await slot.read([a, keys.member("2")]) == [None, None]
+    a, hash_key = keys.member(MINE), keys.positions("m0")
+    assert await slot.read([a, keys.member(MINE_TOO)]) == [None, None]
     assert await slot.read([]) == []
     await slot.commit([Put(a, b"1"), PutFields(hash_key, {"t": b"5"}), Append(keys.changes("m0"), b"c", 10)])
     assert await slot.read([a]) == [b"1"]
@@ -117,7 +130,7 @@ async def test_a_slot_reads_and_commits(store: Store, keys: Keys) -> None:
 
 
 async def test_a_zombie_writes_nothing_at_all(store: Store, keys: Keys) -> None:
-    key, stream = keys.member("1"), keys.changes("m0")
+    key, stream = keys.member(MINE), keys.changes("m0")
     zombie = await store.take("m0")
     await zombie.read([key])
     owner = await store.take("m0")
@@ -138,7 +151,7 @@ async def test_a_zombie_writes_nothing_at_all(store: Store, keys: Keys) -> None:
 async def test_a_zombie_is_fenced_when_the_slot_is_taken_between_its_read_and_its_commit(
     store: Store, keys: Keys
 ) -> None:
-    key = keys.member("1")
+    key = keys.member(MINE)
     zombie = await store.take("m0")
     await zombie.commit([Put(key, b"before")])
     await zombie.read([key])
@@ -167,9 +180,9 @@ async def test_a_commit_without_a_read_is_fenced_too(store: Store, keys: Keys) -
 
 async def test_taking_one_slot_leaves_the_others_alone(store: Store, keys: Keys) -> None:
     mine = await store.take("m0")
-    await mine.read([keys.member("1")])
+    await mine.read([keys.member(MINE)])
     other = await store.take("m1")
-    await mine.commit([Put(keys.member("1"), b"1")])
+    await mine.commit([Put(keys.member(MINE), b"1")])
     for slot in (mine, other):
         await slot.close()
 
