@@ -230,12 +230,12 @@ def waiting(system: Any, keys: Keys) -> list[due.Due]:
 def test_what_is_built_is_what_a_worker_had_built_and_each_example_is_learned_once(
     make_system: Callable[..., Any],
 ) -> None:
-    system, log = make_system(session_timeout_s=3.0, label_window_s=6.0, idle_watermark_s=0.5), Log(16)
+    system, log = make_system(session_timeout_s=3.0, label_window_s=15.0, idle_watermark_s=0.5), Log(16)
     system.produce(("job-postings", posting) for posting in POSTINGS)
     worker, trainer = system.start("worker"), system.start("trainer")
     system.produce(log.more(400))
     log.events += show_and_view(system, "first")
-    system.wait(lambda: len(closed(system)) == 20, "the first lists to be closed", 30)
+    system.wait(lambda: len(closed(system)) == 20, "the first lists to be closed", 60)
     system.settle()
     trainer.stop()
     stored = stored_model(system).examples
@@ -256,7 +256,7 @@ def test_what_is_built_is_what_a_worker_had_built_and_each_example_is_learned_on
     system.start("worker")
     system.start("trainer")
     system.produce(log.more(100))
-    system.wait(lambda: len(closed(system)) == 40, "the other lists to be closed", 30)
+    system.wait(lambda: len(closed(system)) == 40, "the other lists to be closed", 60)
     system.settle()
     assert differences(system, log) == []
     assert stored_model(system).examples == replayed_model(system).examples
