@@ -25,7 +25,7 @@ BEGIN: Final = 1_750_000_000_000
 DAY_MS: Final = 86_400_000
 DAYS: Final = 3.0
 LEAST_SHARE: Final = 0.8  # of the gap between the best constant and the truth, in the last third of the time
-FARTHEST_OFF: Final = 0.02  # the mean p_check of a tenth of what was examined from the mean of the truth
+MEAN_OFF, FARTHEST_OFF = 0.01, 0.04  # the mean p_check of a tenth of what was examined from the mean of the truth
 LEAST_FACTOR: Final = 3.0  # of the checks to be expected of a list, beside one of the most popular jobs
 
 
@@ -124,6 +124,8 @@ def test_the_model_comes_near_the_truth_and_its_lists_beat_popularity() -> None:
     groups = np.array_split(np.argsort(foretold, kind="stable"), 10)
     reliability = [(float(foretold[group].mean()), float(truth[group].mean())) for group in groups]
     print("reliability:", ", ".join(f"{said:.3f} for {true:.3f}" for said, true in reliability))
-    assert max(abs(said - true) for said, true in reliability) <= FARTHEST_OFF
+    off = [abs(said - true) for said, true in reliability]
+    assert np.mean(off) <= MEAN_OFF
+    assert max(off) <= FARTHEST_OFF
     # What friends do sways members of this site, and the model has found out.
     assert model.folded()[0][feature_names().index("network_likes")] > 0.0
