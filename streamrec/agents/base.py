@@ -109,9 +109,14 @@ def _observe(batch: Batch, fresh: Sequence[Record]) -> None:
 
 
 class _Lane:
-    """Batches of one slot, in order; full by records, since a batch may be of one record or of a thousand."""
+    """Batches of one slot, in order; full by records, since a batch may be of one record or of a thousand.
 
-    def __init__(self) -> None:
+    What has come of one partition while others had their turn is handled as one batch, of `most` records or so: under load
+    batches grow, so that their fixed costs (round trips, acknowledgements, a transaction) are shared by more records.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
         self._batches: deque[Batch] = deque()
         self._records = 0
         self._changed = asyncio.Condition()
@@ -126,10 +131,27 @@ class _Lane:
     async def get(self) -> Batch:
         async with self._changed:
             await self._changed.wait_for(lambda: bool(self._batches))
-            batch = self._batches.popleft()
+            batch = self._joined()
             self._records -= len(batch.records)
             self._changed.notify_all()
             return batch
+
+    def _joined(self) -> Batch:
+        """The oldest batch, with those of its partition that wait behind it, as far as they make no more than `most`."""
+        first = self._batches.popleft()
+        place, records = (first.topic, first.partition, first.assignment), first.records
+        rest: deque[Batch] = deque()
+        full = False
+        for batch in self._batches:
+            if full or (batch.topic, batch.partition, batch.assignment) != place:
+                rest.append(batch)
+            elif len(records) + len(batch.records) > self._most:
+                full = True
+                rest.append(batch)
+            else:
+                records = [*records, *batch.records]
+        self._batches = rest
+        return Batch(first.topic, first.partition, records, first.assignment)
 
 
 class Lanes:
@@ -146,7 +168,7 @@ class Lanes:
         """Hand a batch to its slot's lane; waits while the lane is full, which in the end holds back the fetches."""
         slot = self._app.ownership.slot_name(batch.topic, batch.partition)
         if slot not in self._lanes:
-            self._lanes[slot] = _Lane()
+            self._lanes[slot] = _Lane(self._app.settings.batch_records)
             self._app.add_future(self._run(self._lanes[slot]))
         await self._lanes[slot].put(batch)
 
