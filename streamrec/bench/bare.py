@@ -32,7 +32,7 @@ class _Bare:
         self._matrix = draw.random((JOBS, width), np.float32) if product else None
         self._weights = draw.random(width, np.float32)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI
         [value] = await self._store.get([scope["path_params"]["key"]])
         body = value or b""
         if self._matrix is not None:

@@ -1,7 +1,7 @@
 """What a benchmark answers: figures of several turns, and what was checked."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -54,6 +54,21 @@ class Check(msgspec.Struct, frozen=True):
     name: str
     passed: bool
     detail: str = ""
+
+
+def merged(checks: Iterable[Check]) -> tuple[Check, ...]:
+    """One check a name: the first that failed, else the last.
+
+    Examples
+    --------
+    >>> merged([Check("a", True), Check("a", False, "1 of 2"), Check("a", True)])
+    (Check(name='a', passed=False, detail='1 of 2'),)
+    """
+    found: dict[str, Check] = {}
+    for check in checks:
+        if found.get(check.name, check).passed:
+            found[check.name] = check
+    return tuple(found.values())
 
 
 class Report(msgspec.Struct, frozen=True):

@@ -4,7 +4,7 @@ import time
 from typing import Final
 
 from streamrec.bench.cores import machine, pin
-from streamrec.bench.figures import Check, Report, Turns
+from streamrec.bench.figures import Check, Report, Turns, merged
 from streamrec.bench.site import Bench
 from streamrec.building.folding import Fold
 from streamrec.building.sources import FileLog, Files, Unusable
@@ -47,14 +47,14 @@ def replay(bench: Bench, *, members: int, jobs: int, events: int, turns: int) ->
     return Report(
         "replay",
         {**machine(), "members": members, "jobs": jobs, "events": events, "turns": turns, "clock": "CPU time of the process"},
-        found.lines({REPLAY: READ, ALONE: READ, EVALUATE: READ}), tuple({check.name: check for check in checks}.values()),
+        found.lines({REPLAY: READ, ALONE: READ, EVALUATE: READ}), merged(checks),
         ("on one core, in one process; what is read is a gzipped CSV",),
     )  # fmt: skip
 
 
 def _read(bench: Bench, files: Files, found: Turns) -> Check:
     began, count, bad = time.process_time(), 0, 0
-    for count, item in enumerate(FileLog(files, bench.settings), 1):  # noqa: B007 - asked for below
+    for count, item in enumerate(FileLog(files, bench.settings), 1):
         bad += isinstance(item, Unusable)
         _look(bench, count)
     found.add(READ, RATE, count / (time.process_time() - began))

@@ -8,7 +8,7 @@ from typing import Any, Final
 from confluent_kafka import OFFSET_END, Consumer, TopicPartition
 
 from streamrec.bench.cores import machine
-from streamrec.bench.figures import Check, Report, Turns
+from streamrec.bench.figures import Check, Report, Turns, merged
 from streamrec.bench.probes import Asker
 from streamrec.bench.records import Site, encoded
 from streamrec.bench.site import Bench, BrokenBenchError, Installation
@@ -83,10 +83,10 @@ def freshness(
             **machine(), "broker": bench.broker, "members": members, "jobs": jobs, "turns": turns, "seconds_a_rate": seconds,
             **{f"lag_after_{rate}": lag for rate, lag in lags.items()},
         },
-        found.lines(), tuple({check.name: check for check in checks}.values()),
+        found.lines(), merged(checks),
         (
-            "worker, trainer, lookup, broker, Redis and this program share all cores; looked at every few ms; the floors are of a "
-            "machine at rest",
+            "worker, trainer, lookup, broker, Redis and this program share all cores; answers are looked at every few ms",
+            "the floors are of a machine at rest",
         ),
     )  # fmt: skip
 

@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from streamrec.bench.cores import cpu_seconds, machine, pin
-from streamrec.bench.figures import Check, Report, Turns
+from streamrec.bench.figures import Check, Report, Turns, merged
 from streamrec.bench.records import Site
 from streamrec.bench.site import Bench, BrokenBenchError, Installation
 from streamrec.kafka.producer import Record
@@ -25,8 +27,8 @@ _LOOK_S: Final = 0.05
 _GIVE_UP_S: Final = 10.0  # a rate is known after so long
 _PROGRAMS: Final = {BARE: "bare", FAUST: "faust_stock", QUIX: "quix"}
 _NO_QUIX: Final = (
-    "absent: pip install quixstreams fastavro msgspec numpy in an environment of its own (it wants an older confluent-kafka), and "
-    "name its interpreter by --quix"
+    "absent: pip install quixstreams fastavro msgspec numpy in an environment of its own (it wants an older confluent-kafka), "
+    "and name its interpreter by --quix"
 )
 
 
@@ -72,14 +74,16 @@ def ingest(
                 checks += _worker(system, count, records, found)
     baselines = {_name(count): FAUST for count in workers} | {QUIX: FAUST, BARE: FAUST}
     names = [*(_name(count) for count in workers), FAUST, BARE, QUIX]
-    mix = ", ".join(f"{name} {count / len(records):.0%}" for name, count in site.mix.most_common() if count > len(records) / 200)
+    mix = ", ".join(
+        f"{name} {count / len(records):.0%}" for name, count in site.mix.most_common() if count > len(records) / 200
+    )
     return Report(
         "ingest",
         {
             **machine(), "broker": bench.broker, "partitions": bench.settings.partitions, "members": members, "jobs": jobs,
             "records": len(records), "mix": mix, "turns": turns,
         },
-        found.lines(baselines, names), _merged(checks),
+        found.lines(baselines, names), merged(checks),
         ("one core each; broker, Redis and this program on the others; several workers on all cores",),
     )  # fmt: skip
 
@@ -104,9 +108,7 @@ def _worker(system: Installation, count: int, records: Sequence[Record], found: 
     settings = system.settings
     children = []
     for number in range(count):
-        from msgspec import structs  # noqa: PLC0415
-
-        other = structs.replace(settings, worker_metrics_port=settings.worker_metrics_port + 100 * number)
+        other = msgspec.structs.replace(settings, worker_metrics_port=settings.worker_metrics_port + 100 * number)
         children.append(system.start("worker", other, on=on))
     taken = 0
 
@@ -179,12 +181,3 @@ def run_consumer(
     finally:
         process.kill()
         process.wait()
-
-
-def _merged(checks: Sequence[Check]) -> tuple[Check, ...]:
-    """One check a name: the first that failed, else the last."""
-    merged: dict[str, Check] = {}
-    for check in checks:
-        if merged.get(check.name, check).passed:
-            merged[check.name] = check
-    return tuple(merged.values())

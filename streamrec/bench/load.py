@@ -96,7 +96,12 @@ def run(
     if process.returncode or found is None:
         raise OSError(f"wrk has failed: {said[-200:]}")
     return Load(
-        found["requests"], found["seconds"], found["p50"] / 1000, found["p99"] / 1000, found["p999"] / 1000, found["failed"]
+        found["requests"],
+        found["seconds"],
+        found["p50"] / 1000,
+        found["p99"] / 1000,
+        found["p999"] / 1000,
+        found["failed"],
     )
 
 

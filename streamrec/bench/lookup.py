@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from streamrec.bench import load
-from streamrec.bench.cores import machine
-from streamrec.bench.figures import Check, Report, Turns
+from streamrec.bench.cores import machine, pin
+from streamrec.bench.figures import Check, Report, Turns, merged
 from streamrec.bench.load import Load
 from streamrec.bench.records import Site
 from streamrec.bench.site import Bench, Installation
@@ -38,8 +38,6 @@ def lookup(bench: Bench, *, members: int, jobs: int, events: int, turns: int, se
         system.client.set("bare", _VALUE)
         program = [sys.executable, "-m", "streamrec.bench.bare", str(bare)]
         system.supervisor.start("bare", program, environ_of(system.settings))
-        from streamrec.bench.cores import pin  # noqa: PLC0415
-
         pin(system.supervisor.children[-1].pid, *system.places.measured)
         system.wait(system.ready, "the lookup to be ready")
         system.wait(lambda: _answers(f"http://127.0.0.1:{bare}/value/bare"), "the bare server")
@@ -74,7 +72,7 @@ def lookup(bench: Bench, *, members: int, jobs: int, events: int, turns: int, se
             **machine(), "members": members, "jobs": jobs, "events": events, "limit": _LIMIT, "turns": turns, "seconds": seconds,
             "requests_by": load.generator(), "candidates_ranked": candidates,
         },
-        found.lines({name: of for name, of in _baselines().items()}), _merged(checks), tuple(notes),
+        found.lines(_baselines()), merged(checks), tuple(notes),
     )  # fmt: skip
 
 
@@ -88,7 +86,11 @@ def _line(name: str, connections: int) -> str:
 
 
 def _turns(
-    bench: Bench, found: Turns, send: Callable[..., Load], turns: int, names: Sequence[str] = (CACHED, VALUE, SHOWN, NOW, PRODUCT)
+    bench: Bench,
+    found: Turns,
+    send: Callable[..., Load],
+    turns: int,
+    names: Sequence[str] = (CACHED, VALUE, SHOWN, NOW, PRODUCT),
 ) -> None:
     steps, step = turns * len(names) * (len(_CONNECTIONS) + 1), 0
     for turn in range(turns):
@@ -150,7 +152,9 @@ def _warmed(system: Installation, paths: dict[str, list[str]]) -> list[Check]:
     _, anew = scrape.document(system.url(paths[NOW][0]))
     _, cached = scrape.document(system.url(paths[CACHED][0]))
     return [
-        Check("on demand is ranked now, by a model", anew["freshness"]["ranked"] == "now" and anew["model"] is not None),
+        Check(
+            "on demand is ranked now, by a model", anew["freshness"]["ranked"] == "now" and anew["model"] is not None
+        ),
         Check("cached comes from a kept list", cached["freshness"]["ranked"] == "cached"),
         Check("both lists are whole", len(cached["items"]) == len(anew["items"]) == _LIMIT),
     ]
@@ -162,11 +166,3 @@ def _candidates(system: Installation) -> str:
     names = samples.total("streamrec_lookup_candidates_sum")
     rankings = max((value for _, value in samples.each("streamrec_lookup_candidates_count")), default=0.0)
     return f"{names / rankings:.0f} named by all sources, in lists of 200" if rankings else "unknown"
-
-
-def _merged(checks: Sequence[Check]) -> tuple[Check, ...]:
-    merged: dict[str, Check] = {}
-    for check in checks:
-        if merged.get(check.name, check).passed:
-            merged[check.name] = check
-    return tuple(merged.values())

@@ -47,6 +47,7 @@ class Site:
         self._draw = np.random.default_rng(seed)
         self._width = len(feature_names())
         self._known: deque[str] = deque((posting.job_id for posting in self.world.postings()[-500:]), maxlen=500)
+        self._made: list[Record] = []  # and not handed out yet
         self._lists: dict[tuple[str, str], str] = {}  # member and session -> request_id
         self._places: dict[tuple[str, str], int] = {}  # request and job -> place
 
@@ -56,14 +57,13 @@ class Site:
         return [encoded(each) for each in (*world.postings(), *world.profiles(), *world.connections())]
 
     def happenings(self, events: int, show: Callable[[float], None] = lambda _: None) -> list[Record]:
-        """The next records, in order: at least `events` of them."""
-        found: list[Record] = []
-        while len(found) < events:
-            for record in self._shown(self.world.advance(self.world.now + self.world.window_ms)):
-                found.append(encoded(record))
-            show(min(1.0, len(found) / events))
-        self.mix.update(record.topic for record in found[:events])
-        return found[:events]
+        """The next `events` records, in order."""
+        while len(self._made) < events:
+            self._made += map(encoded, self._shown(self.world.advance(self.world.now + self.world.window_ms)))
+            show(min(1.0, len(self._made) / events))
+        found, self._made = self._made[:events], self._made[events:]
+        self.mix.update(record.topic for record in found)
+        return found
 
     def _shown(self, happenings: list[Happening]) -> Iterator[Any]:
         viewed: dict[tuple[str, str], list[JobView]] = {}
@@ -97,9 +97,14 @@ class Site:
             self._places[request, jobs[which]] = place
             items.append(
                 ImpressionItem(
-                    job_id=jobs[which], position=place, score=0.5, p_check=0.1, propensity=1.0,
-                    features=values[place].tobytes(), sources=("covisited",),
-                )  # fmt: skip
+                    job_id=jobs[which],
+                    position=place,
+                    score=0.5,
+                    p_check=0.1,
+                    propensity=1.0,
+                    features=values[place].tobytes(),
+                    sources=("covisited",),
+                )
             )
         yield Impression(
             request_id=request, member_id=member, served_at=at - 2, surface="home", workflow="jobs@2",

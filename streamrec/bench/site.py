@@ -149,6 +149,11 @@ class Installation:
         read = [name for name, spec in self._specs.items() if name not in ("dead-letters", "erasures") and spec.read_by]
         return sorted(read, key=lambda name: (name in _INTERNAL, name))
 
+    @staticmethod
+    def is_internal(name: str) -> bool:
+        """Whether a topic is derived from others."""
+        return name in _INTERNAL
+
     def settle(self, patience_s: float = 300.0, *, trainer: bool = False) -> None:
         """Wait until all that was produced, and all that was derived from it, is in the state."""
 
@@ -157,7 +162,9 @@ class Installation:
 
         self.wait(done, "everything produced to be in the state", patience_s, pause_s=0.1)
 
-    def wait(self, condition: Callable[[], bool], what: str, patience_s: float = 60.0, *, pause_s: float = _TURN_S) -> None:
+    def wait(
+        self, condition: Callable[[], bool], what: str, patience_s: float = 60.0, *, pause_s: float = _TURN_S
+    ) -> None:
         """Wait until `condition` holds.
 
         Raises

@@ -8,7 +8,7 @@ import numpy as np
 from river import linear_model, optim, preprocessing
 
 from streamrec.bench.cores import machine, pin
-from streamrec.bench.figures import Check, Report, Turns
+from streamrec.bench.figures import Check, Report, Turns, merged
 from streamrec.bench.records import Site
 from streamrec.bench.site import Bench
 from streamrec.codecs import decode
@@ -58,7 +58,7 @@ def train(bench: Bench, *, examples: int, turns: int) -> Report:
             **machine(), "examples": len(made), "rows_an_example": len(made[0].job_ids), "features": len(feature_names()),
             "turns": turns, "clock": "CPU time of the process",
         },
-        found.lines({OURS: BY_ROW, BY_LIST: BY_ROW}), tuple({check.name: check for check in checks}.values()),
+        found.lines({OURS: BY_ROW, BY_LIST: BY_ROW}), merged(checks),
         ("River gets its rows as it wants them, made beforehand; both learn lists in order, with the same steps and clip",),
     )  # fmt: skip
 
@@ -67,7 +67,6 @@ def _examples(bench: Bench, count: int) -> list[TrainingExample]:
     """What the member agent would have made of a simulated site without impressions."""
     site = Site(1000, 1000, count * 2)
     specs, world = load(), Offline(Settings())
-    world.model.learn = lambda _example: None  # type: ignore[assignment, method-assign, return-value] - only the examples are wanted
     made: list[TrainingExample] = []
     for record in site.beginning():
         event: Any = decode(specs[record.topic].schema, record.value or b"")

@@ -12,7 +12,7 @@ COMMANDS: Final = {
     "demo": "demo", "up": "run", "worker": "run", "trainer": "run", "lookup": "run", "topics": "topics", "schemas": "schemas",
     "status": "status", "doctor": "doctor", "dead-letters": "dead_letters", "members": "members", "replay": "replay",
     "evaluate": "evaluate", "simulate": "simulate", "bootstrap": "building",
-    "rebuild": "building", "workflows": "workflows", "features": "features",
+    "rebuild": "building", "workflows": "workflows", "features": "features", "bench": "bench",
 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Quix Streams, decoding only: a streaming data frame a topic, its deserializer our decoder. Run by an interpreter that has it."""
+"""Quix Streams, decoding only: a streaming data frame a topic. Run by an interpreter that has it."""
 
 import logging
 import time
