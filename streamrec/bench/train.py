@@ -128,7 +128,7 @@ def _by_row(examples: list[TrainingExample]) -> Learner:
 
 def _by_list(examples: list[TrainingExample]) -> Learner | None:
     try:
-        import pandas as pd  # noqa: PLC0415 - not of the dependencies
+        import pandas as pd  # type: ignore[import-untyped]  # noqa: PLC0415 - not of the dependencies
     except ImportError:
         return None
     pipeline, names = _pipeline(), feature_names()
