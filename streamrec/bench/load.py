@@ -130,6 +130,11 @@ class _Connection(asyncio.Protocol):
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(exc or ConnectionError("closed"))
 
+    def close(self) -> None:
+        """Let go of it."""
+        if self._transport is not None:
+            self._transport.close()
+
     async def ask(self, request: bytes) -> int:
         """Status of the answer."""
         self._answer = asyncio.get_running_loop().create_future()
@@ -168,11 +173,16 @@ async def _own(
                 took.append(time.perf_counter() - sent)
             except (OSError, TimeoutError, httptools.HttpParserError):
                 failed += 1
-                connection = None
+                if connection is not None:
+                    connection.close()
+                    connection = None
                 await asyncio.sleep(0.01)
+        if connection is not None:
+            connection.close()
 
     await asyncio.gather(*(one(number) for number in range(connections)))
     lasted = time.perf_counter() - began
+    await asyncio.sleep(0)  # the connections close
     took.sort()
 
     def quantile(share: float) -> float:

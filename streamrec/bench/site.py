@@ -33,6 +33,7 @@ from streamrec.stores.positions import Position, unpack
 
 _TURN_S: Final = 0.02
 _QUEUE: Final = 200_000
+_SHORT_SESSION_S: Final = 3.0
 DERIVED: Final = ("job-activity", "member-activity")
 MODEL_TOPIC: Final = "training-examples"
 _INTERNAL: Final = (*DERIVED, MODEL_TOPIC)
@@ -269,6 +270,8 @@ class Bench:
         self._made += 1
         directory = self.directory / f"{self._made:03d}"
         directory.mkdir()
+        if self.short:  # the embedded broker lets a group wait for half of it
+            overrides = {"session_timeout_s": _SHORT_SESSION_S, **overrides}
         return Installation(
             directory, msgspec.structs.replace(self.settings, **overrides), own_broker=self.own_broker,
             stopped=self.stopped, places=self.places,

@@ -150,7 +150,7 @@ def growth(
         from streamrec.bench.growth import growth as run  # noqa: PLC0415
 
         if short:
-            return run(made, members=100, jobs=100, most_events=1000, job_counts=(100, 300), events=500)
+            return run(made, members=100, jobs=100, most_events=1000, job_counts=(100,), events=500)
         return run(made, members=members, jobs=jobs, most_events=most_events, job_counts=counts, events=events)
 
     _run(settings, go, json_file, short, own_broker=own_broker)

@@ -67,10 +67,9 @@ class Endpoint:
         path = read_path(scope["path_params"])
         raw = scope["query_string"]
         query: Any = self._unasked
-        if raw and operation.query is not None:
-            if (query := self._queries.get(raw)) is None:
-                query = read_query(raw, operation.query, self._query_bounds)
-                self._remember(raw, query)
+        if raw and operation.query is not None and (query := self._queries.get(raw)) is None:
+            query = read_query(raw, operation.query, self._query_bounds)
+            self._remember(raw, query)
         body: Any = None
         if self._decoder is not None:
             body = decode_body(await read_body(scope["headers"], receive, self._most), self._decoder, self._body_bounds)
