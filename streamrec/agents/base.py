@@ -139,13 +139,13 @@ class _Lane:
     def _joined(self) -> Batch:
         """The oldest batch, with those of its partition that wait behind it, as far as they make no more than `most`."""
         first = self._batches.popleft()
-        place, records = (first.topic, first.partition, first.assignment), first.records
+        place, records = (first.topic, first.partition), first.records
         rest: deque[Batch] = deque()
         full = False
         for batch in self._batches:
-            if full or (batch.topic, batch.partition, batch.assignment) != place:
+            if full or (batch.topic, batch.partition) != place:
                 rest.append(batch)
-            elif len(records) + len(batch.records) > self._most:
+            elif batch.assignment != first.assignment or len(records) + len(batch.records) > self._most:
                 full = True
                 rest.append(batch)
             else:

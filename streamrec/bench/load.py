@@ -169,7 +169,8 @@ async def _own(
                 if connection is None:
                     _, connection = await loop.create_connection(_Connection, host, port)
                     sent = time.perf_counter()
-                failed += await connection.ask(requests[place]) != _GOOD
+                status = await connection.ask(requests[place])
+                failed += status != _GOOD
                 took.append(time.perf_counter() - sent)
             except (OSError, TimeoutError, httptools.HttpParserError):
                 failed += 1
