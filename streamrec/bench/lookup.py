@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from streamrec.bench import load
-from streamrec.bench.cores import machine, pin
+from streamrec.bench.cores import cpu_seconds, machine, pin
 from streamrec.bench.figures import Check, Report, Turns, merged
 from streamrec.bench.load import Load
 from streamrec.bench.records import Site
@@ -18,6 +18,7 @@ CACHED, NOW, SHOWN, VALUE, PRODUCT = (
     "cached list", "ranked on demand", "cached list, impressions recorded", "(a) bare: one value, 2 KB",
     "(b) bare: that, and 500 x d",
 )  # fmt: skip
+CPU: Final = "us of CPU"  # a request, of the server's process
 _LIMIT: Final = 10
 _ASKED: Final = 200  # members, in turn
 _VALUE: Final = b'{"items": "' + b"x" * 2035 + b'"}'  # 2 KB
@@ -37,8 +38,8 @@ def lookup(bench: Bench, *, members: int, jobs: int, events: int, turns: int, se
         bare = free_port()
         system.client.set("bare", _VALUE)
         program = [sys.executable, "-m", "streamrec.bench.bare", str(bare)]
-        system.supervisor.start("bare", program, environ_of(system.settings))
-        pin(system.supervisor.children[-1].pid, *system.places.measured)
+        beside = system.supervisor.start("bare", program, environ_of(system.settings))
+        pin(beside.pid, *system.places.measured)
         system.wait(system.ready, "the lookup to be ready")
         system.wait(lambda: _answers(f"http://127.0.0.1:{bare}/value/bare"), "the bare server")
         paths = {
@@ -51,18 +52,20 @@ def lookup(bench: Bench, *, members: int, jobs: int, events: int, turns: int, se
         checks = _warmed(system, paths)
         found = Turns()
 
-        def send(name: str, connections: int, rate: float | None = None) -> Load:
-            port = bare if name in (VALUE, PRODUCT) else system.settings.lookup_port
+        def send(name: str, connections: int, rate: float | None = None) -> tuple[Load, float]:
+            is_bare = name in (VALUE, PRODUCT)
+            port, server = (bare, beside.pid) if is_bare else (system.settings.lookup_port, child.pid)
+            used = cpu_seconds(server)
             said = load.run(
                 "127.0.0.1", port, paths[name], system.directory, connections=connections, seconds=seconds, rate=rate,
                 by="own" if bench.short else None, on=system.places.others,
                 wait=lambda done: system.wait(done, "the load to end", 120.0),
             )  # fmt: skip
+            used = cpu_seconds(server) - used
             checks.append(Check("every answer is good", not said.failed, f"{name}: {said.failed} of {said.requests}"))
-            return said
+            return said, used / max(1, said.requests) * 1e6
 
         _turns(bench, found, send, turns)
-        candidates = _candidates(system)
         system.stop(child)
     notes = ["on one core; Redis and whoever sends on the others; half load: at random moments, from 32 connections"]
     if load.generator() == "own" and not bench.short:
@@ -71,7 +74,7 @@ def lookup(bench: Bench, *, members: int, jobs: int, events: int, turns: int, se
         "lookup",
         {
             **machine(), "members": members, "jobs": jobs, "events": events, "limit": _LIMIT, "turns": turns, "seconds": seconds,
-            "requests_by": "own" if bench.short else load.generator(), "candidates_ranked": candidates,
+            "requests_by": "own" if bench.short else load.generator(),
         },
         found.lines(_baselines()), merged(checks), tuple(notes),
     )  # fmt: skip
@@ -89,7 +92,7 @@ def _line(name: str, connections: int) -> str:
 def _turns(
     bench: Bench,
     found: Turns,
-    send: Callable[..., Load],
+    send: Callable[..., tuple[Load, float]],
     turns: int,
     names: Sequence[str] = (CACHED, VALUE, SHOWN, NOW, PRODUCT),
 ) -> None:
@@ -101,14 +104,16 @@ def _turns(
                 bench.tell(0.3 + 0.7 * step / steps, name, figures)
                 step += 1
                 if connections is not None:
-                    _note(found, _line(name, connections), send(name, connections))
+                    _note(found, _line(name, connections), *send(name, connections))
                 else:
                     rate = (found.median(_line(name, _CONNECTIONS[-1]), "requests/s") or 2.0) / 2
-                    _note(found, f"{name}, half load", send(name, _PACED, rate))
+                    _note(found, f"{name}, half load", *send(name, _PACED, rate))
 
 
-def _note(found: Turns, line: str, said: Load) -> None:
+def _note(found: Turns, line: str, said: Load, cpu_us: float) -> None:
     found.add(line, "requests/s", said.rate)
+    if cpu_us:
+        found.add(line, CPU, cpu_us)
     for unit, value in (("p50 ms", said.p50_ms), ("p99 ms", said.p99_ms), ("p99.9 ms", said.p999_ms)):
         found.add(line, unit, value)
 
@@ -159,11 +164,3 @@ def _warmed(system: Installation, paths: dict[str, list[str]]) -> list[Check]:
         Check("cached comes from a kept list", cached["freshness"]["ranked"] == "cached"),
         Check("both lists are whole", len(cached["items"]) == len(anew["items"]) == _LIMIT),
     ]
-
-
-def _candidates(system: Installation) -> str:
-    """Mean number of jobs that sources named for a ranking, as far as they stay in the list that is kept."""
-    samples = system.metrics(system.settings.lookup_port)
-    names = samples.total("streamrec_lookup_candidates_sum")
-    rankings = max((value for _, value in samples.each("streamrec_lookup_candidates_count")), default=0.0)
-    return f"{names / rankings:.0f} named by all sources, in lists of 200" if rankings else "unknown"
