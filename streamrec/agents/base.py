@@ -121,6 +121,11 @@ class _Lane:
         self._records = 0
         self._changed = asyncio.Condition()
 
+    @property
+    def records(self) -> int:
+        """How many wait."""
+        return self._records
+
     async def put(self, batch: Batch) -> None:
         async with self._changed:
             await self._changed.wait_for(lambda: self._records < _LANE_RECORDS)
@@ -164,6 +169,11 @@ class Lanes:
         self._app, self._agent, self._name = app, agent, name
         self._lanes: dict[str, _Lane] = {}
 
+    @property
+    def waiting(self) -> int:
+        """Records that have been fetched and not begun with."""
+        return sum(lane.records for lane in self._lanes.values())
+
     async def put(self, batch: Batch) -> None:
         """Hand a batch to its slot's lane; waits while the lane is full, which in the end holds back the fetches."""
         slot = self._app.ownership.slot_name(batch.topic, batch.partition)
@@ -200,8 +210,8 @@ class Lanes:
             app.advance(topic, partition, hold.next_offset(topic))
 
 
-def attach(app: Any, agent: OwnerAgent, name: str) -> None:
-    """Make `agent` a Faust agent of `app` (an `agents.app.StreamApp`)."""
+def attach(app: Any, agent: OwnerAgent, name: str) -> Lanes:
+    """Make `agent` a Faust agent of `app` (an `agents.app.StreamApp`); where its batches wait."""
     lanes = Lanes(app, agent, name)
 
     async def run(stream: Any) -> None:
@@ -209,3 +219,4 @@ def attach(app: Any, agent: OwnerAgent, name: str) -> None:
             await lanes.put(batch)
 
     app.agent(app.topic(*agent.topics, schema=app.batch_schema), name=f"streamrec.{name}")(run)
+    return lanes

@@ -80,7 +80,8 @@ def build(settings: Settings, generation: Generation) -> StreamApp:
     members = MemberAgent(
         settings, specs, keys, serving, producer, recommender.changed, labels, erasures, schemas=schemas
     )
-    attach(app, members, "members")
+    lanes = attach(app, members, "members")
+    recommender.behind = lambda: lanes.waiting > settings.batch_records
     attach(app, NetworkAgent(settings, specs, keys, producer, recommender.changed, erasures), "network")
     attach(app, JobAgent(settings, specs, keys, producer, schemas), "jobs")
 
