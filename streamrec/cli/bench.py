@@ -1,29 +1,19 @@
 """``streamrec bench``: how fast it is on this machine, beside baselines that run in the same minutes."""
 
-import contextlib
 import functools
-import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
-from rich.console import Console
-from rich.text import Text
 
-from streamrec.cli.options import plain_errors, with_settings
-from streamrec.cli.progress import reporting
-from streamrec.cli.tables import new_table, show_table
-from streamrec.local.signals import StopSignals
+from streamrec.cli.bench_run import run
+from streamrec.cli.options import with_settings
 from streamrec.settings import Settings
 
 if TYPE_CHECKING:
     from streamrec.bench.figures import Report
     from streamrec.bench.site import Bench
-
-INTERRUPTED: Final = 130
-_BROKEN: Final = 1
 
 Option = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -112,13 +102,13 @@ def ingest(
     counts = _numbers("--workers", workers)
 
     def go(made: "Bench") -> "Report":
-        from streamrec.bench.ingest import ingest as run  # noqa: PLC0415
+        from streamrec.bench.ingest import ingest as measure  # noqa: PLC0415
 
         if short:
-            return run(made, members=100, jobs=100, events=1500, turns=1, workers=(1,), quix=quix)
-        return run(made, members=members, jobs=jobs, events=events, turns=turns, workers=counts, quix=quix)
+            return measure(made, members=100, jobs=100, events=1500, turns=1, workers=(1,), quix=quix)
+        return measure(made, members=members, jobs=jobs, events=events, turns=turns, workers=counts, quix=quix)
 
-    _run(settings, go, json_file, short, own_broker=own_broker)
+    run(settings, go, json_file, short, own_broker=own_broker)
 
 
 @bench.command()
@@ -147,13 +137,13 @@ def growth(
     counts = _numbers("--job-counts", job_counts)
 
     def go(made: "Bench") -> "Report":
-        from streamrec.bench.growth import growth as run  # noqa: PLC0415
+        from streamrec.bench.growth import growth as measure  # noqa: PLC0415
 
         if short:
-            return run(made, members=100, jobs=100, most_events=1000, job_counts=(100,), events=500)
-        return run(made, members=members, jobs=jobs, most_events=most_events, job_counts=counts, events=events)
+            return measure(made, members=100, jobs=100, most_events=1000, job_counts=(100,), events=500)
+        return measure(made, members=members, jobs=jobs, most_events=most_events, job_counts=counts, events=events)
 
-    _run(settings, go, json_file, short, own_broker=own_broker)
+    run(settings, go, json_file, short, own_broker=own_broker)
 
 
 @bench.command()
@@ -184,13 +174,13 @@ def freshness(
     counts = _numbers("--rates", rates)
 
     def go(made: "Bench") -> "Report":
-        from streamrec.bench.freshness import freshness as run  # noqa: PLC0415
+        from streamrec.bench.freshness import freshness as measure  # noqa: PLC0415
 
         if short:
-            return run(made, members=100, jobs=200, rates=(50,), probes=5, seconds=4.0, turns=1)
-        return run(made, members=members, jobs=jobs, rates=counts, probes=probes, seconds=seconds, turns=turns)
+            return measure(made, members=100, jobs=200, rates=(50,), probes=5, seconds=4.0, turns=1)
+        return measure(made, members=members, jobs=jobs, rates=counts, probes=probes, seconds=seconds, turns=turns)
 
-    _run(settings, go, json_file, short, own_broker=own_broker)
+    run(settings, go, json_file, short, own_broker=own_broker)
 
 
 @bench.command()
@@ -222,13 +212,13 @@ def lookup(
     """
 
     def go(made: "Bench") -> "Report":
-        from streamrec.bench.lookup import lookup as run  # noqa: PLC0415
+        from streamrec.bench.lookup import lookup as measure  # noqa: PLC0415
 
         if short:
-            return run(made, members=60, jobs=200, events=1000, turns=1, seconds=0.3)
-        return run(made, members=members, jobs=jobs, events=events, turns=turns, seconds=seconds)
+            return measure(made, members=60, jobs=200, events=1000, turns=1, seconds=0.3)
+        return measure(made, members=members, jobs=jobs, events=events, turns=turns, seconds=seconds)
 
-    _run(settings, go, json_file, short)
+    run(settings, go, json_file, short)
 
 
 @bench.command()
@@ -249,13 +239,13 @@ def replay(
     """
 
     def go(made: "Bench") -> "Report":
-        from streamrec.bench.folding import replay as run  # noqa: PLC0415
+        from streamrec.bench.folding import replay as measure  # noqa: PLC0415
 
         if short:
-            return run(made, members=100, jobs=100, events=1000, turns=1)
-        return run(made, members=members, jobs=jobs, events=events, turns=turns)
+            return measure(made, members=100, jobs=100, events=1000, turns=1)
+        return measure(made, members=members, jobs=jobs, events=events, turns=turns)
 
-    _run(settings, go, json_file, short)
+    run(settings, go, json_file, short)
 
 
 @bench.command()
@@ -272,11 +262,11 @@ def train(settings: Settings, *, examples: int, turns: int, short: bool, json_fi
     """
 
     def go(made: "Bench") -> "Report":
-        from streamrec.bench.train import train as run  # noqa: PLC0415
+        from streamrec.bench.train import train as measure  # noqa: PLC0415
 
-        return run(made, examples=20, turns=1) if short else run(made, examples=examples, turns=turns)
+        return measure(made, examples=20, turns=1) if short else measure(made, examples=examples, turns=turns)
 
-    _run(settings, go, json_file, short)
+    run(settings, go, json_file, short)
 
 
 @bench.command()
@@ -304,13 +294,13 @@ def overload(
     """
 
     def go(made: "Bench") -> "Report":
-        from streamrec.bench.overload import overload as run  # noqa: PLC0415
+        from streamrec.bench.overload import overload as measure  # noqa: PLC0415
 
         if short:
-            return run(made, members=100, jobs=100, backlog=1000, seconds=1.0, lookups=20.0)
-        return run(made, members=members, jobs=jobs, backlog=backlog, seconds=seconds, lookups=lookups)
+            return measure(made, members=100, jobs=100, backlog=1000, seconds=1.0, lookups=20.0)
+        return measure(made, members=members, jobs=jobs, backlog=backlog, seconds=seconds, lookups=lookups)
 
-    _run(settings, go, json_file, short, own_broker=own_broker)
+    run(settings, go, json_file, short, own_broker=own_broker)
 
 
 def _numbers(option: str, text: str) -> tuple[int, ...]:
@@ -321,86 +311,3 @@ def _numbers(option: str, text: str) -> tuple[int, ...]:
     if not found or min(found) < 1:
         raise click.BadParameter(f"{text!r} is no list of numbers such as 1,2", param_hint=option)
     return found
-
-
-def _run(
-    settings: Settings,
-    go: Callable[["Bench"], "Report"],
-    json_file: Path | None,
-    short: bool,
-    *,
-    own_broker: bool = False,
-) -> None:
-    # Here, so that --help is quick.
-    from streamrec.bench.site import Bench, BrokenBenchError, InterruptedBenchError  # noqa: PLC0415
-
-    errors = Console(stderr=True, soft_wrap=True)
-    with contextlib.ExitStack() as stack:
-        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="streamrec-bench-")))
-        signals = stack.enter_context(StopSignals(kill=lambda: None))
-        stack.enter_context(plain_errors())
-        show = stack.enter_context(reporting(errors, "bench", remaining=True))
-        made = Bench(
-            settings,
-            directory,
-            own_broker=own_broker,
-            stopped=lambda: signals.received is not None,
-            show=show,
-            short=short,
-        )
-        try:
-            report = go(made)
-        except InterruptedBenchError:
-            errors.print("streamrec bench: interrupted; nothing was measured to its end", highlight=False)
-            sys.exit(INTERRUPTED)
-        except BrokenBenchError as error:
-            raise click.ClickException(str(error)) from error
-    if json_file is not None:
-        try:
-            json_file.write_bytes(report.to_json())
-        except OSError as error:
-            raise click.ClickException(str(error)) from error
-    _show(report)
-    if not report.sound:
-        sys.exit(_BROKEN)
-
-
-def _show(report: "Report") -> None:
-    for name, value in report.conditions.items():
-        click.echo(
-            f"{name.replace('_', ' ')}: {value:,}" if isinstance(value, int) else f"{name.replace('_', ' ')}: {value}"
-        )
-    click.echo()
-    units = list(dict.fromkeys(figure.unit for line in report.lines for figure in line.figures))
-    table = new_table(
-        report.benchmark, *units, *(["of its baseline"] if any(line.baseline for line in report.lines) else [])
-    )
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for line in report.lines:
-        by_unit = {figure.unit: figure for figure in line.figures}
-        cells = []
-        for unit in units:
-            figure = by_unit.get(unit)
-            spread = figure is not None and len(figure.values) > 1
-            cells.append(
-                "-" if figure is None
-                else _amount(figure.median) + (f" ({_amount(figure.low)}-{_amount(figure.high)})" if spread else "")
-            )  # fmt: skip
-        ratio = "" if line.of_baseline is None else f"{line.of_baseline:.2f} x {line.baseline}"
-        if line.absent:
-            cells = ["absent", *([""] * (len(units) - 1))]
-        table.add_row(Text(line.name), *cells, *([ratio] if len(table.columns) > len(units) + 1 else []))
-    show_table(table)
-    click.echo()
-    for line in report.lines:
-        if line.absent:
-            click.echo(f"{line.name}: {line.absent}")
-    for note in report.notes:
-        click.echo(note)
-    for check in report.checks:
-        click.echo(f"{'ok' if check.passed else 'BROKEN'}: {check.name}{f' ({check.detail})' if check.detail else ''}")
-
-
-def _amount(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:,.1f}" if value >= 10 else f"{value:,.2f}"
