@@ -33,7 +33,7 @@ from streamrec.stores.positions import Position, unpack
 
 _TURN_S: Final = 0.02
 _QUEUE: Final = 200_000
-_SHORT_SESSION_S: Final = 3.0
+_SHORT_SESSION_S: Final = 2.0
 DERIVED: Final = ("job-activity", "member-activity")
 MODEL_TOPIC: Final = "training-examples"
 _INTERNAL: Final = (*DERIVED, MODEL_TOPIC)

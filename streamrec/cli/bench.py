@@ -177,7 +177,7 @@ def freshness(
         from streamrec.bench.freshness import freshness as measure  # noqa: PLC0415
 
         if short:
-            return measure(made, members=100, jobs=200, rates=(50,), probes=5, seconds=4.0, turns=1)
+            return measure(made, members=100, jobs=200, rates=(50,), probes=3, seconds=3.0, turns=1)
         return measure(made, members=members, jobs=jobs, rates=counts, probes=probes, seconds=seconds, turns=turns)
 
     run(settings, go, json_file, short, own_broker=own_broker)
