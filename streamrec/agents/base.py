@@ -109,12 +109,22 @@ def _observe(batch: Batch, fresh: Sequence[Record]) -> None:
 
 
 class _Lane:
-    """Batches of one slot, in order; full by records, since a batch may be of one record or of a thousand."""
+    """Batches of one slot, in order; full by records, since a batch may be of one record or of a thousand.
 
-    def __init__(self) -> None:
+    What has come of one partition while others had their turn is handled as one batch, of `most` records or so: under load
+    batches grow, so that their fixed costs (round trips, acknowledgements, a transaction) are shared by more records.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
         self._batches: deque[Batch] = deque()
         self._records = 0
         self._changed = asyncio.Condition()
+
+    @property
+    def records(self) -> int:
+        """How many wait."""
+        return self._records
 
     async def put(self, batch: Batch) -> None:
         async with self._changed:
@@ -126,10 +136,27 @@ class _Lane:
     async def get(self) -> Batch:
         async with self._changed:
             await self._changed.wait_for(lambda: bool(self._batches))
-            batch = self._batches.popleft()
+            batch = self._joined()
             self._records -= len(batch.records)
             self._changed.notify_all()
             return batch
+
+    def _joined(self) -> Batch:
+        """The oldest batch, with those of its partition that wait behind it, as far as they make no more than `most`."""
+        first = self._batches.popleft()
+        place, records = (first.topic, first.partition), first.records
+        rest: deque[Batch] = deque()
+        full = False
+        for batch in self._batches:
+            if full or (batch.topic, batch.partition) != place:
+                rest.append(batch)
+            elif batch.assignment != first.assignment or len(records) + len(batch.records) > self._most:
+                full = True
+                rest.append(batch)
+            else:
+                records = [*records, *batch.records]
+        self._batches = rest
+        return Batch(first.topic, first.partition, records, first.assignment)
 
 
 class Lanes:
@@ -142,11 +169,16 @@ class Lanes:
         self._app, self._agent, self._name = app, agent, name
         self._lanes: dict[str, _Lane] = {}
 
+    @property
+    def waiting(self) -> int:
+        """Records that have been fetched and not begun with."""
+        return sum(lane.records for lane in self._lanes.values())
+
     async def put(self, batch: Batch) -> None:
         """Hand a batch to its slot's lane; waits while the lane is full, which in the end holds back the fetches."""
         slot = self._app.ownership.slot_name(batch.topic, batch.partition)
         if slot not in self._lanes:
-            self._lanes[slot] = _Lane()
+            self._lanes[slot] = _Lane(self._app.settings.batch_records)
             self._app.add_future(self._run(self._lanes[slot]))
         await self._lanes[slot].put(batch)
 
@@ -178,8 +210,8 @@ class Lanes:
             app.advance(topic, partition, hold.next_offset(topic))
 
 
-def attach(app: Any, agent: OwnerAgent, name: str) -> None:
-    """Make `agent` a Faust agent of `app` (an `agents.app.StreamApp`)."""
+def attach(app: Any, agent: OwnerAgent, name: str) -> Lanes:
+    """Make `agent` a Faust agent of `app` (an `agents.app.StreamApp`); where its batches wait."""
     lanes = Lanes(app, agent, name)
 
     async def run(stream: Any) -> None:
@@ -187,3 +219,4 @@ def attach(app: Any, agent: OwnerAgent, name: str) -> None:
             await lanes.put(batch)
 
     app.agent(app.topic(*agent.topics, schema=app.batch_schema), name=f"streamrec.{name}")(run)
+    return lanes

@@ -24,7 +24,6 @@ from streamrec.topics import topic_of
 
 MAX_RECORD_BYTES: Final = 400_000  # well below the brokers' default of 1 MB
 GENERATION: Final = "generation"  # the header; records of an installation's first generation have none
-_ENTRY_BYTES, _PART_BYTES = 60, 10  # besides the ids
 
 Entry = TypeVar("Entry", ActivityEntry, NetworkEntry)
 
@@ -47,18 +46,18 @@ class Buffer(ABC, Generic[Entry]):
         self._entries: dict[int, list[Entry]] = {}
 
     def records(self) -> Iterator[Record]:
-        """The records to produce, entries of each in order, none much larger than MAX_RECORD_BYTES."""
+        """The records to produce, entries of each in order, none larger than MAX_RECORD_BYTES unless it has one entry only."""
         for destination, entries in sorted(self._entries.items()):
-            chunk: list[Entry] = []
-            size = 0
-            for entry in entries:
-                chunk.append(entry)
-                size += _ENTRY_BYTES + self._size(entry)
-                if size >= MAX_RECORD_BYTES:
-                    yield self._record(destination, chunk)
-                    chunk, size = [], 0
-            if chunk:
-                yield self._record(destination, chunk)
+            yield from self._packed(destination, entries)
+
+    def _packed(self, destination: int, entries: list[Entry]) -> Iterator[Record]:
+        record = self._record(destination, entries)
+        if len(record.value or b"") <= MAX_RECORD_BYTES or len(entries) == 1:
+            yield record
+            return
+        half = len(entries) // 2  # rare: to add up sizes beforehand would cost every entry what this costs a few
+        yield from self._packed(destination, entries[:half])
+        yield from self._packed(destination, entries[half:])
 
     def _put(self, owner: str, entry: Entry) -> None:
         self._entries.setdefault(partition_of(owner, self._partitions), []).append(entry)
@@ -74,10 +73,6 @@ class Buffer(ABC, Generic[Entry]):
     @abstractmethod
     def _wrap(self, entries: tuple[Entry, ...]) -> JobActivity | MemberActivity:
         """The record that carries `entries`."""
-
-    @abstractmethod
-    def _size(self, entry: Entry) -> int:
-        """About how many bytes the entry's ids take."""
 
 
 def entry_of(effect: Effect, offset: int = 0, index: int = 0) -> ActivityEntry:
@@ -101,10 +96,6 @@ class ActivityBuffer(Buffer[ActivityEntry]):
         return JobActivity(
             source_topic=topic, source_topic_id=topic_id, source_partition=partition, entries=entries
         )  # fmt: skip
-
-    def _size(self, entry: ActivityEntry) -> int:
-        said = sum(_PART_BYTES + len(name) + len(str(value)) for name, value in (entry.said or {}).items())
-        return len(entry.job_id) + said + sum(_PART_BYTES + len(job_id) for job_id, _ in entry.neighbours)
 
 
 class NetworkBuffer(Buffer[NetworkEntry]):
@@ -135,9 +126,6 @@ class NetworkBuffer(Buffer[NetworkEntry]):
         return MemberActivity(
             source_topic=topic, source_topic_id=topic_id, source_partition=partition, entries=entries
         )  # fmt: skip
-
-    def _size(self, entry: NetworkEntry) -> int:
-        return len(entry.job_id) + len(entry.company or "") + sum(_PART_BYTES + len(each) for each in entry.told)
 
 
 def generation_of(record: Consumed) -> str:

@@ -19,6 +19,7 @@ from typing import Final
 
 import faust
 
+from streamrec import garbage
 from streamrec.agents.app import StreamApp
 
 log = logging.getLogger(__name__)
@@ -74,6 +75,7 @@ def run(app: StreamApp, patience_s: float) -> int:
     """
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     logging.getLogger("streamrec").setLevel(logging.INFO)
+    garbage.settle()
     try:
         _Process(app, patience_s).execute_from_commandline()
     except SystemExit as stop:

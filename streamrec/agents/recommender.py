@@ -1,11 +1,13 @@
 """Keeps the lists of members who acted fresh, as long as somebody asks for them and the CPU budget lasts.
 
-Lists are caches: what is shed here is ranked by the lookup when it is asked for.
+Lists are caches: what is shed here is ranked by the lookup when it is asked for. So while events wait, all of it is shed: a
+list costs the worker as much as ten events.
 """
 
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from typing import Final
 
 from streamrec import metrics
@@ -53,6 +55,11 @@ class Recommender:
     """Collects members who acted (`changed`) and ranks their lists anew in the background (`run`), by the default workflow.
 
     Without a clock for its budget: nobody waits for these lists, and one by a fallback would not be worth keeping.
+
+    Attributes
+    ----------
+    behind
+        Whether the worker has more events waiting than it should; to be set by whoever knows, default never.
     """
 
     def __init__(self, serving: Serving, keys: Keys, settings: Settings) -> None:
@@ -60,6 +67,7 @@ class Recommender:
         self._workflow = default_workflow(settings)
         self._waiting: dict[str, None] = {}
         self._wake = asyncio.Event()
+        self.behind: Callable[[], bool] = lambda: False
         self._budget = CpuBudget(settings.rerank_cpu_share, _BURST_S, time.monotonic())
 
     def changed(self, members: list[str]) -> None:
@@ -77,6 +85,9 @@ class Recommender:
             await self._wake.wait()
             self._wake.clear()
             waiting, self._waiting = list(self._waiting), {}
+            if self.behind():
+                metrics.RERANK_SHED.inc(len(waiting))
+                continue
             try:
                 await self._rank(await self._asked(waiting))
             except StoreUnavailableError as error:
@@ -92,7 +103,7 @@ class Recommender:
 
     async def _rank(self, members: list[str]) -> None:
         for start in range(0, len(members), _CHUNK):
-            if self._budget.left(time.monotonic()) <= 0:
+            if self._budget.left(time.monotonic()) <= 0 or self.behind():
                 metrics.RERANK_SHED.inc(len(members) - start)
                 return
             chunk = members[start : start + _CHUNK]

@@ -12,7 +12,7 @@ from typing import Final
 
 import prometheus_client
 
-from streamrec import topics
+from streamrec import garbage, topics
 from streamrec.agents import process
 from streamrec.agents.app import StreamApp, check_generation, check_topics
 from streamrec.agents.base import attach
@@ -71,6 +71,7 @@ def build(settings: Settings, generation: Generation) -> StreamApp:
         async with asyncio.timeout(_TABLE_PATIENCE_S):
             while not serving.loaded:  # noqa: ASYNC110 - a matter of milliseconds, once in a process
                 await asyncio.sleep(0.02)
+        garbage.settle()
         return await asyncio.to_thread(admin.topic_ids, names)
 
     app.ownership = Ownership(store, keys, slot_name, topic_ids, watermarks_by(admin))
@@ -79,7 +80,8 @@ def build(settings: Settings, generation: Generation) -> StreamApp:
     members = MemberAgent(
         settings, specs, keys, serving, producer, recommender.changed, labels, erasures, schemas=schemas
     )
-    attach(app, members, "members")
+    lanes = attach(app, members, "members")
+    recommender.behind = lambda: lanes.waiting > settings.batch_records
     attach(app, NetworkAgent(settings, specs, keys, producer, recommender.changed, erasures), "network")
     attach(app, JobAgent(settings, specs, keys, producer, schemas), "jobs")
 

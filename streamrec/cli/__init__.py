@@ -12,7 +12,7 @@ COMMANDS: Final = {
     "demo": "demo", "up": "run", "worker": "run", "trainer": "run", "lookup": "run", "topics": "topics", "schemas": "schemas",
     "status": "status", "doctor": "doctor", "dead-letters": "dead_letters", "members": "members", "replay": "replay",
     "evaluate": "evaluate", "simulate": "simulate", "bootstrap": "building",
-    "rebuild": "building", "workflows": "workflows", "features": "features", "kafka": "kafka",
+    "rebuild": "building", "workflows": "workflows", "features": "features", "kafka": "kafka", "bench": "bench",
 }  # fmt: skip
 
 

@@ -25,6 +25,8 @@ EDGES: Final = 1000
 ACTS: Final = 500
 PARTED: Final = 100
 _JOB_OF: Final = attrgetter("job_id")
+_VIEW: Final = int(Action.VIEW)  # plain numbers: a member of an enum is looked up anew each time
+_DISMISS: Final = int(Action.DISMISS)
 FANOUT: Final = 300  # connections, the newest, that are told of what a member does
 
 
@@ -91,9 +93,9 @@ def fold_own(
 
 def is_told(own: Effect) -> bool:
     """Whether connections are told of an event, given what it means for its own job: of a further view they know."""
-    if own.action is None or own.action == Action.DISMISS:
+    if own.action is None or own.action == _DISMISS:
         return False
-    return own.action != Action.VIEW or own.first
+    return own.action != _VIEW or own.first
 
 
 def spread(networks: dict[str, Network], notes: list[Note], company_of: Callable[[str], str | None]) -> None:
@@ -240,10 +242,10 @@ def act(network: Network, entry: NetworkEntry) -> None:
     if index >= 0:
         known = acts.pop(index)
         # Taken back is the action itself: then a view is what is left of it.
-        action = Action.VIEW if entry.sign < 0 and known.action == action else max(known.action, action)
+        action = _VIEW if entry.sign < 0 and known.action == action else max(known.action, action)
         at = max(known.at, at)
     elif entry.sign < 0:
-        action = Action.VIEW
+        action = _VIEW
     place = next(
         (index for index, known in enumerate(acts) if (known.at, known.job_id) < (at, entry.job_id)), len(acts)
     )

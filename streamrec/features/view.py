@@ -24,6 +24,8 @@ SOURCES: Final = 20  # newest recent jobs whose neighbours count
 INTEREST_HALF_LIFE_MS: Final = 7 * DAY_MS  # counted from the newest touch, so that a pause changes no proportions
 _RANK_FADE: Final = 0.9  # and the 5th job back counts less than the 4th, however quickly they followed each other
 _TIE_FADE: Final = 0.95  # what others touched together with the 5th job back counts a little less than with the 4th
+# As plain numbers: a member of an enum is looked up anew each time, and numpy asks it for what it is not.
+_DISMISS: Final = int(Action.DISMISS)
 _STRENGTH: Final[dict[int, float]] = {Action.VIEW: 1.0, Action.LIKE: 2.0, Action.SAVE: 3.0, Action.APPLY: 5.0}
 _WORDS: Final = 40  # of a member's profile are kept: those that say most
 _TITLES: Final = 8  # desired titles that are looked for
@@ -33,6 +35,7 @@ _HOME_SHARE: Final = 0.5  # of the recent jobs must lie in a place before it is 
 RECENT, DESIRED, LAST = range(3)  # columns of `MemberView.words`
 NETWORK_HORIZON_MS: Final = 30 * DAY_MS  # what connections did before that counts no more
 CHECKED, LIKED, APPLIED = range(3)  # columns of `MemberView.network_counts`
+_LEAST: Final = ((CHECKED, int(Action.VIEW)), (LIKED, int(Action.LIKE)), (APPLIED, int(Action.APPLY)))
 
 
 class Covisits(NamedTuple):
@@ -133,7 +136,7 @@ class MemberView:
         context
             What is known of the request: its ``surface``; None for nothing.
         """
-        recent = [touch for touch in state.recent if touch.action != Action.DISMISS]
+        recent = [touch for touch in state.recent if touch.action != _DISMISS]
         rows = table.rows([touch.job_id for touch in recent])
         weights = _weights(recent)
         tied, order = _covisits(recent, neighbours, table, now)
@@ -227,7 +230,7 @@ _NOBODY: Final = MemberProfile(member_id="", updated_at=0)
 
 def sources(state: MemberState) -> list[str]:
     """Jobs whose neighbours `MemberView.build` wants, newest first; at most `SOURCES`."""
-    return [touch.job_id for touch in state.recent if touch.action != Action.DISMISS][:SOURCES]
+    return [touch.job_id for touch in state.recent if touch.action != _DISMISS][:SOURCES]
 
 
 def _weights(recent: list[Recent]) -> Singles:
@@ -279,7 +282,7 @@ def _network(network: Network, table: JobTable, now: int) -> tuple[Rows, Singles
     found, place = np.unique(rows[known], return_inverse=True)
     actions = np.array([act.action for act in acts], np.int64)[known]
     counts = np.zeros((len(found), 3), np.float32)
-    for column, least in ((CHECKED, Action.VIEW), (LIKED, Action.LIKE), (APPLIED, Action.APPLY)):
+    for column, least in _LEAST:
         counts[:, column] = np.bincount(place[actions >= least], minlength=len(found))
     return found, counts
 

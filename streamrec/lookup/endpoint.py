@@ -21,6 +21,7 @@ _encoder = msgspec.json.Encoder()
 _JSON_HEADER: Final = (b"content-type", JSON.encode())
 _PRIVATE_HEADER: Final = (b"cache-control", b"no-store")
 _GOOD: Final = 200
+_QUERIES, _SHORT_QUERY = 1000, 100  # query strings kept by an operation, and bytes of each at most
 _CLIENT_GONE: Final = 499  # as proxies log it; nobody receives it
 
 
@@ -39,6 +40,7 @@ class Endpoint:
         self._body_bounds = bounds if operation.body is not None and operation.body_schema is None else {}
         self._decoder = None if operation.body is None else msgspec.json.Decoder(operation.body)
         self._unasked = None if operation.query is None else operation.query()
+        self._queries: dict[bytes, Any] = {}  # read before: an application asks by few of them
         self._good = REQUESTS.labels(operation.name, str(_GOOD))
         self._seconds = REQUEST_SECONDS.labels(operation.name)
 
@@ -65,13 +67,21 @@ class Endpoint:
         path = read_path(scope["path_params"])
         raw = scope["query_string"]
         query: Any = self._unasked
-        if raw and operation.query is not None:
+        if raw and operation.query is not None and (query := self._queries.get(raw)) is None:
             query = read_query(raw, operation.query, self._query_bounds)
+            self._remember(raw, query)
         body: Any = None
         if self._decoder is not None:
             body = decode_body(await read_body(scope["headers"], receive, self._most), self._decoder, self._body_bounds)
         answer = await operation.handler(self._service, Call(request_id, path, query, body))
         return answer if isinstance(answer, Reply) else Reply(_encoder.encode(answer))
+
+    def _remember(self, raw: bytes, query: Any) -> None:
+        """Keep what a query string says; not long ones, which hardly come twice (cursors, tokens)."""
+        if len(raw) <= _SHORT_QUERY:
+            if len(self._queries) >= _QUERIES:
+                self._queries.clear()
+            self._queries[raw] = query
 
 
 def unexpected() -> Problem:

@@ -30,6 +30,7 @@ from streamrec.stores.serving import Inputs
 
 _DEEPEST: Final = 1_000  # jobs that all pages together can show, whatever `list_size` is: a cursor must fit into a URL
 
+_NONE_PASSED: Final = [0.0] * _DEEPEST
 _LATEST_MS: Final = 253_402_300_799_999  # the end of the year 9999
 _MOST_PAY: Final = 1e12
 
@@ -309,8 +310,10 @@ def _kept(service: Service, inputs: Inputs, now: int) -> RankedList | None:
 
 def _items(table: JobTable, ranked: RankedList, picked: Picked, before: int, passed: Passed, now: int) -> list[Item]:
     items = []
-    counts = passed_times(passed, [ranked.job_ids[position] for position in picked.positions], now)
-    for place, (position, row) in enumerate(zip(picked.positions, picked.rows, strict=True), 1):
+    counts = _NONE_PASSED
+    if passed.jobs:
+        counts = passed_times(passed, [ranked.job_ids[position] for position in picked.positions], now)
+    for place, (position, row, times) in enumerate(zip(picked.positions, picked.rows, counts, strict=False), 1):
         posting = table.postings[row]
         title, company, city = (None, None, None) if posting is None else (posting.title, posting.company, posting.city)
         items.append(
@@ -324,7 +327,7 @@ def _items(table: JobTable, ranked: RankedList, picked: Picked, before: int, pas
                 company,
                 city,
                 _source_names(ranked.sources[position]),
-                round(counts[place - 1], 3),
+                round(times, 3),
             )
         )
     return items
@@ -347,9 +350,12 @@ def _next_cursor(
 _ANSWERS: Final = {how: ANSWERS.labels(how) for how in ("cached", "now")}
 
 
+_by_workflow = lru_cache(maxsize=256)(ANSWERS_BY_WORKFLOW.labels)
+
+
 def _count(answer: Recommendations) -> None:
     _ANSWERS[answer.freshness.ranked].inc()
-    ANSWERS_BY_WORKFLOW.labels(answer.workflow).inc()
+    _by_workflow(answer.workflow).inc()
     if answer.degraded is not None:
         DEGRADED.labels(answer.degraded).inc()
     if answer.freshness.state_age_ms is not None:

@@ -138,7 +138,21 @@ def create() -> "ASGIApp":
     store = open_store(settings, Keys(settings.namespace, settings.partitions))
     service = Service(settings, store, Publisher(settings), wall_clock_ms)
     _drain_first(service)
+    _tidying.append(asyncio.get_running_loop().create_task(_tidy(service)))
     return create_app(service)
+
+
+_tidying: Final[list["asyncio.Task[None]"]] = []  # of this process; a task that nobody holds may be dropped
+
+
+async def _tidy(service: "Service") -> None:
+    """Set the table of jobs aside from garbage collection once it is there: a walk over it would stop every request."""
+    from streamrec import garbage  # noqa: PLC0415
+
+    garbage.settle()
+    while not service.serving.loaded:  # noqa: ASYNC110 - once in a process
+        await asyncio.sleep(_CHECK_S)
+    garbage.settle()
 
 
 def _drain_first(service: "Service") -> None:

@@ -61,3 +61,34 @@ def test_a_default_that_does_not_exist_is_refused_at_the_start() -> None:
     settings = msgspec.structs.replace(Settings(), workflow="best")
     with pytest.raises(SettingsError, match="there is no workflow 'best'"):
         Recommender(Serving(MemoryStore(KEYS), KEYS, settings, lambda: 1), KEYS, settings)
+
+
+def test_while_events_wait_lists_are_left_to_the_lookup() -> None:
+    async def go() -> None:
+        store, settings = MemoryStore(KEYS), Settings()
+        serving = Serving(store, KEYS, settings, lambda: 1)
+        await store.put([Put(KEYS.asked("ann"), b"1"), Put(KEYS.member("ann"), pack(MemberState(version=5)))])
+        await serving.load()
+        recommender, behind = Recommender(serving, KEYS, settings), True
+        recommender.behind = lambda: behind
+        running = asyncio.create_task(recommender.run())
+        try:
+            async with asyncio.timeout(10):
+                before = shed()
+                recommender.changed(["ann", "bob"])
+                while shed() < before + 2:  # noqa: ASYNC110 - seen from outside
+                    await asyncio.sleep(0.005)
+                assert await store.get([KEYS.ranked("ann")]) == [None]
+                behind = False
+                recommender.changed(["ann"])
+                while await store.get([KEYS.ranked("ann")]) == [None]:  # noqa: ASYNC110 - seen from outside
+                    await asyncio.sleep(0.005)
+                assert shed() == before + 2
+        finally:
+            running.cancel()
+
+    asyncio.run(go())
+
+
+def shed() -> float:
+    return REGISTRY.get_sample_value("streamrec_lists_rerank_shed_total") or 0.0

@@ -206,7 +206,7 @@ class Agent(OwnerAgent):
         for record in records:
             assert not isinstance(codecs.decode("JobView", record.value, self._writers), Rejected)
         async with self._more:
-            self.handled.append((partition, records[0].offset))
+            self.handled += [(partition, record.offset) for record in records]
             self._more.notify_all()
 
     async def until(self, partition: int, offset: int) -> None:
@@ -218,7 +218,7 @@ class App:
     """As much of the application as lanes need."""
 
     def __init__(self) -> None:
-        self.ownership = self
+        self.ownership, self.settings = self, Settings()
         self.consumer = SimpleNamespace(assignments=1)
         self.tasks: list[asyncio.Task[None]] = []
         self._hold = [
