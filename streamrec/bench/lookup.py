@@ -12,7 +12,7 @@ from streamrec.bench.records import Site
 from streamrec.bench.site import Bench, Installation
 from streamrec.local import scrape
 from streamrec.local.ports import free_port
-from streamrec.local.services import environ_of
+from streamrec.settings import environ_of
 
 CACHED, NOW, SHOWN, VALUE, PRODUCT = (
     "cached list", "ranked on demand", "cached list, impressions recorded", "(a) bare: one value, 2 KB",

@@ -25,9 +25,8 @@ from streamrec.kafka.producer import Producer, Record
 from streamrec.local import scrape
 from streamrec.local.ports import free_port
 from streamrec.local.servers import Server, start_broker, start_redis
-from streamrec.local.services import environ_of
 from streamrec.local.supervisor import Child, Supervisor, command_of
-from streamrec.settings import Settings
+from streamrec.settings import Settings, environ_of
 from streamrec.stores import generations
 from streamrec.stores.positions import Position, unpack
 
