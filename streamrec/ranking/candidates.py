@@ -5,12 +5,11 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from streamrec.features.columns import NEWEST, POPULARITIES, Rows
+from streamrec.features.columns import NEWEST, Rows
 from streamrec.features.likeness import alike
 from streamrec.features.table import JobTable
 from streamrec.features.view import LIKED, MemberView
 
-_POOL: Final = 300  # of each order: deeper than the sources that ask for the best alone
 HOUR, DAYS = 0, 2  # of `library.POPULARITY`: half-lives of one hour, ten days
 
 
@@ -100,16 +99,6 @@ def content(ask: Ask) -> Rows:
     return alike(ask.view, ask.table, ask.limit, ask.now)
 
 
-def resembling(ask: Ask) -> Rows:
-    """Of what many act on and what is new, the jobs that members touched who resemble this one."""
-    table, now = ask.table, ask.now
-    pools = [table.top(index, _POOL, ask.region, ask.function, now=now) for index in range(POPULARITIES)]
-    rows = np.unique(np.concatenate([*pools, table.newest(_POOL, ask.region, now=now)]))
-    alike = ask.view.resemblance(table).of(table.columns.touchers[rows])
-    rows, alike = rows[alike > 0.0], alike[alike > 0.0]
-    return rows[np.lexsort((table.columns.ties[rows], -alike))[: ask.limit]]
-
-
 def _both(ask: Ask, region: int, function: int) -> Rows:
     half = (ask.limit + 1) // 2
     hour, days = (ask.table.top(index, half, region, function, now=ask.now) for index in (HOUR, DAYS))
@@ -131,7 +120,6 @@ SOURCES: Final = (
     Source("place", 30, 1.0, place),
     Source("network", 30, 2.0, network),
     Source("content", 120, 3.0, content),
-    Source("resembling", 60, 2.0, resembling),
 )
 
 

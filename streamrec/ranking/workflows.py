@@ -20,7 +20,6 @@ _EVERYWHERE: Final = (
     source("newest", size=30, weight=0.5),
     source("network", size=30, weight=2.0),
     source("content", size=120, weight=3.0),
-    source("resembling", size=60, weight=2.0),
 )
 _BUDGET: Final = Budget(whole_ms=250)  # it takes 3 ms; a machine that is so busy should shed load
 

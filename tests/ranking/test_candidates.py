@@ -6,7 +6,6 @@ import pytest
 
 from streamrec.events import JobPosting, MemberProfile
 from streamrec.features.library import POPULARITY
-from streamrec.features.resemblance import entered, mark_of, toucher_of
 from streamrec.features.state import JobState, MemberState, Neighbours, Network, NetworkAct, Recent
 from streamrec.features.table import JobTable
 from streamrec.features.view import NETWORK_HORIZON_MS, MemberView
@@ -56,16 +55,15 @@ def test_the_bits_of_stored_lists_keep_their_meaning() -> None:
         "place",
         "network",
         "content",
-        "resembling",
     ]
     assert [source.name for source in SOURCES] == names
-    assert explain(0b11111111111) == names
+    assert explain(0b1111111111) == names
     assert explain(0) == []
     assert explain(1 << 15 | 1) == ["covisited"]
 
 
 def test_the_declared_sizes_make_some_three_hundred_candidates() -> None:
-    assert 300 <= sum(source.size for source in WORKFLOWS.find("jobs").sources) <= 500
+    assert 300 <= sum(source.size for source in WORKFLOWS.find("jobs").sources) <= 450
 
 
 def test_covisited_are_the_neighbours_of_recent_jobs() -> None:
@@ -88,23 +86,6 @@ def test_content_asks_for_the_place_first_and_then_for_the_words() -> None:
     assert set(found[2:]) == {"place", "words", "region"}
     assert found[2] == "place"
     assert given_by("content", table, 2, member=member) == found[:2]
-
-
-def test_resembling_are_jobs_that_those_touched_who_touched_the_members_own() -> None:
-    def touched(*members: str) -> JobState:
-        state = job()
-        for number, name in enumerate(members):
-            state.touchers = entered(state.touchers, toucher_of(mark_of(name), 4), NOW - HOUR + number)
-        return state
-
-    table = table_of(
-        one=touched("ann", "bob"), two=touched("ann"), near=touched("ann"), far=touched("bob"), no=touched("cid")
-    )
-    member = MemberState(viewed={"one": NOW, "two": NOW})
-    found = given_by("resembling", table, member=member)
-    assert (found[0], set(found[1:3]), found[3:]) == ("one", {"two", "near"}, ["far"])
-    assert given_by("resembling", table, 2, member=member) == found[:2]
-    assert given_by("resembling", table) == []
 
 
 def test_what_connections_liked_comes_by_how_many_they_are() -> None:
