@@ -44,7 +44,9 @@ MEMBER_LOGS: Final = (
 )  # fmt: skip
 POSTINGS: Final = "job-postings"
 # What these read depends on the order between topics, or on more entities than are sampled: see ops/features.md.
-LEFT_OUT: Final = frozenset({"cooccurrence", "rank", "connections_that", "connections_at", "beside_best", "standing"})
+LEFT_OUT: Final = frozenset(
+    {"cooccurrence", "rank", "resemblance", "connections_that", "connections_at", "beside_best", "standing"}
+)
 _SEEN: Final = 20  # keys looked at for each one that is taken: a sample of a large store
 _VALUES: Final = 1e-6  # relative: values are float32
 

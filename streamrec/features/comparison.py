@@ -1,7 +1,8 @@
 """Two states of one entity beside each other: every cell and every field that differs by more than order may do.
 
 Counts and times are equal; sums agree to 1e-9, since they were added up in another order. `version`, and the ids of the last
-events, are not compared: a compacted log has fewer records than were folded.
+events, are not compared: a compacted log has fewer records than were folded. Nor is who touched a job last, with how much that
+member had touched before: which touch was the first depends on the order between topics, as for co-visitation.
 """
 
 import math
@@ -14,7 +15,7 @@ from streamrec.features.plan import Plan
 from streamrec.features.state import JobState, MemberState, State
 
 SUMS: Final = 1e-9
-_NOT_COMPARED: Final = frozenset({"version", "seen", "cells"})
+_NOT_COMPARED: Final = frozenset({"version", "seen", "cells", "mark", "touchers"})
 _ABSENT: Final = "absent"
 
 

@@ -60,6 +60,12 @@ RECENT: Final = Holding(
 NEIGHBOURS: Final = Holding(
     "Neighbours.weights", "ties to jobs touched by the same members", "job", sources=tuple(sorted(_TOUCHED))
 )
+TOUCHED: Final = Holding(
+    "MemberState.viewed", "jobs viewed, liked, saved or applied for", "member", sources=tuple(sorted(_TOUCHED))
+)
+TOUCHERS: Final = Holding(
+    "JobState.touchers", "marks of the members who touched it last", "job", sources=tuple(sorted(_TOUCHED))
+)
 ACTS: Final = Holding(
     "Network.acts", "what connections did", "member", sources=tuple(sorted(_TOUCHED | _CONNECTED))
 )  # fmt: skip
@@ -67,11 +73,11 @@ COMPANIES: Final = Holding(
     "Network.companies", "where connections work", "member",
     sources=tuple(sorted(_CONNECTED | {"member-profiles.company"})),
 )  # fmt: skip
-HELD_ANYWAY: Final = (RECENT, NEIGHBOURS, ACTS, COMPANIES)
+HELD_ANYWAY: Final = (RECENT, NEIGHBOURS, TOUCHED, TOUCHERS, ACTS, COMPANIES)
 
 _READ_BY: Final = {
     "home": (RECENT,), "share": (RECENT,), "words": (RECENT,), "cooccurrence": (RECENT, NEIGHBOURS),
-    "connections_that": (ACTS,), "connections_at": (COMPANIES,),
+    "resemblance": (TOUCHED, TOUCHERS), "connections_that": (ACTS,), "connections_at": (COMPANIES,),
 }  # fmt: skip  # by the kind of expression
 
 

@@ -33,14 +33,14 @@ Floats = npt.NDArray[np.float64]
 
 
 def mark_of(member_id: str) -> int:
-    """24 bits of a hash, never 0: two of a thousand members have the same in one world of a hundred.
+    """24 bits of a hash, never 0: among a thousand members two have the same in one case of thirty.
 
     Examples
     --------
     >>> mark_of("ann") == mark_of("ann"), mark_of("ann") == mark_of("bob"), 0 < mark_of("ann") < 2**24
     (True, False, True)
     """
-    return crc32(member_id.encode()) & _MARK or 1
+    return crc32(member_id.encode(errors="surrogatepass")) & _MARK or 1
 
 
 def toucher_of(mark: int, touched: int) -> int:
