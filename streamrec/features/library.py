@@ -62,7 +62,7 @@ from streamrec.features.plan import Plan
 _LONG_AGO: Final = math.log1p(30 * 24 * 60)  # minutes
 _USUAL_STRENGTH: Final = 1 / 7  # likes, saves and applications to a view
 _FAR_DOWN: Final = math.log1p(100)  # places
-_LEAST_LIKE: Final = 0.01  # of whoever resembles the member most
+_LEAST_LIKE: Final = 0.04  # of whoever resembles the member most
 _SENSIBLE_PAY: Final = (0.01, 1e12)  # in any currency and for any time: beyond lies a mistake of whoever wrote it
 
 # By these jobs are ordered, for what is popular: candidates, leaders, the API.

@@ -296,7 +296,7 @@ class Slow:
             "covisit": math.log1p(self.covisits.get(job_id, 0.0)),
             "covisit_rank": math.log1p(ranked.index(job_id) if job_id in self.covisits else 100),
             "last_covisit": math.log1p(self.last_covisits.get(job_id, 0.0)),
-            "resemblance": math.log(0.01 + self.resemblance(job_id)),
+            "resemblance": math.log(0.04 + self.resemblance(job_id)),
             "title_overlap": self.cosine(self.words(job_id), self.interests),
             "last_title_overlap": self.cosine(self.words(job_id), self.last),
             "company_share": self.share(job_id, "company"),
