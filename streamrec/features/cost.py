@@ -16,7 +16,7 @@ from streamrec.events import JobEvent
 from streamrec.features.catalogue import Catalogue
 from streamrec.features.cells.base import Kept
 from streamrec.features.feeds import State, feed_of
-from streamrec.features.holding import ACTS, COMPANIES, NEIGHBOURS, RECENT, Holding
+from streamrec.features.holding import ACTS, COMPANIES, NEIGHBOURS, RECENT, TOUCHED, TOUCHERS, Holding
 from streamrec.features.language.feature import Feature
 from streamrec.features.plan import Plan
 from streamrec.features.reader import Reader
@@ -28,6 +28,7 @@ Clock = Callable[[], int]  # nanoseconds, never going back
 
 LIST: Final = 500  # jobs that are read at a time: about what is scored for one member
 _ROUNDS: Final = 25  # the machine does other things, too: a median of few would show them
+_TOUCHED: Final = ("viewed", "liked", "saved", "applied")  # the sets behind `TOUCHED`
 _READERS, _REPEATS = 5, 8  # members that each feature is read for, and how often
 
 
@@ -163,6 +164,10 @@ def _sizes(holding: Holding, sample: Sample) -> Iterable[int]:
         return (0 if each is None else _less(each, part, getattr(Network(), part)) for each in networks)
     if holding == RECENT:
         return (_less(each, "recent", []) for each in sample.members.values())
+    if holding == TOUCHED:
+        return (sum(_less(each, part, {}) for part in _TOUCHED) for each in sample.members.values())
+    if holding == TOUCHERS:
+        return (_less(each, "touchers", b"") for each in sample.jobs.values())
     owners: Iterable[MemberState | JobState]
     owners = sample.members.values() if holding.owner == "member" else sample.jobs.values()
     return (_cell_bytes(each, holding.key) for each in owners)

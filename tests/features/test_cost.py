@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from itertools import count as counting
 from typing import Any
 
+import msgspec
 import pytest
 
 from streamrec.events import JobSave, JobView
@@ -68,10 +69,17 @@ def test_bytes_of_a_cell_are_what_packing_is_longer_by(sample: Sample, costs: Co
 
 def test_what_is_held_anyway_is_weighed_and_its_fold_is_not_measured(sample: Sample, costs: Costs) -> None:
     anyway = {found.key: found for found in costs.states if not found.cell}
-    assert list(anyway) == ["MemberState.recent", "Neighbours.weights", "Network.acts", "Network.companies"]
+    assert list(anyway) == [
+        "MemberState.recent", "Neighbours.weights", "MemberState.viewed", "JobState.touchers", "Network.acts",
+        "Network.companies",
+    ]  # fmt: skip
     assert all(found.fold_us is None for found in anyway.values())
     rows = [sample.neighbours[name] for name in sample.jobs if name in sample.neighbours]
     assert anyway["Neighbours.weights"].bytes_a_key == sum(len(pack(row)) for row in rows) / len(sample.jobs)
+    jobs = sample.jobs.values()
+    assert anyway["JobState.touchers"].bytes_a_key == pytest.approx(
+        sum(len(pack(job)) - len(pack(msgspec.structs.replace(job, touchers=b""))) for job in jobs) / len(jobs)
+    )
     covisit = next(each for each in costs.features if each.id == "covisit@1")
     assert covisit.fold_us is None
 

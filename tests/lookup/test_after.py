@@ -81,7 +81,7 @@ async def test_a_posting_is_waited_for_in_the_slot_of_the_jobs(town: Town) -> No
         token = Token("t", "job-postings", 2, 5)
         assert await after.wait(token, 30) == "budget_exceeded"
         await town.store.put([PutFields(town.keys.positions("j2"), {"job-postings": pack(Position("t", 6))})])
-        assert await after.wait(token, 1000) == "reached"
+        assert await after.wait(token, 20_000) == "reached"
 
 
 class Counting(MemoryStore):
