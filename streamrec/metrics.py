@@ -67,7 +67,6 @@ POSITION = Gauge(
 )
 LAG = Gauge("streamrec_lag_records", "Records in the partition that are not in the state yet.", ["topic", "partition"])
 FENCED = Counter("streamrec_fenced_total", "Transactions refused because another owner had taken the slot.", ["slot"])
-DERIVED = Counter("streamrec_derived_records_total", "Records produced from events.", ["topic"])
 RERANKED = Counter("streamrec_lists_reranked_total", "Lists ranked anew because the member acted.")
 RERANK_SHED = Counter(
     "streamrec_lists_rerank_shed_total", "Lists left for the lookup because the CPU budget was used up."
