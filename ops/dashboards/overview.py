@@ -5,6 +5,9 @@ from typing import Final
 from ops.dashboards.panels import NEUTRAL, NONE_IS_RED, Panel, Query, Row, Screen, above, quantiles, rate, share
 
 _ANSWERED: Final = 'streamrec_lookup_requests_total{route="recommendations"}'
+_GOOD: Final = (
+    'streamrec_lookup_requests_total{status="200",route=~"recommendations|rank|similar|popular|feature_values"}'
+)
 
 HEALTHY: Final = Row("Is it healthy?", (
     Panel(
@@ -30,8 +33,8 @@ HEALTHY: Final = Row("Is it healthy?", (
     ),
     Panel(
         title="Degraded answers", kind="figure", width=6, unit="percentunit", limits=above(0.01, 0.05),
-        more="streamrec-lookup", says="Share of lists that fell short; Lookup has the reasons.",
-        queries=(Query(share("streamrec_lookup_degraded_total", "streamrec_lookup_answers_total"), "degraded"),),
+        more="streamrec-lookup", says="Share of answers that fell short; Lookup has the reasons.",
+        queries=(Query(share("streamrec_lookup_degraded_total", _GOOD), "degraded"),),
     ),
     Panel(
         title="Rejected events", kind="figure", width=6, unit="percentunit", limits=above(0.001, 0.01),
@@ -97,7 +100,7 @@ GOOD: Final = Row("Is it good?", (
     ),
 ))  # fmt: skip
 
-BUDGETS: Final = Row("What is left of the objectives' budgets, over three days", (
+BUDGETS: Final = Row("How fast are the budgets of the objectives used?", (
     Panel(
         title="Speed at which budgets are used", width=24, unit="short", limits=above(1, 6),
         says="1 uses up a budget of 30 days in 30 days; 14.4 within two days, and pages somebody.",
