@@ -64,11 +64,11 @@ class Prometheus:
         self._http = httpx.Client(base_url=f"http://{self._server.address}/api/v1", timeout=20)
 
     def query(self, expr: str) -> list[dict[str, Any]]:
-        """The series of an instant query; what is wrong with it is an AssertionError."""
+        """The series of an instant query that have a number now; what is wrong with it is an AssertionError."""
         answer = self._http.get("/query", params={"query": expr}).json()
         assert answer["status"] == "success", f"{expr}: {answer.get('error')}"
         found: list[dict[str, Any]] = answer["data"]["result"]
-        return found
+        return [series for series in found if series["value"][1] != "NaN"]
 
     def rules(self) -> list[dict[str, Any]]:
         """All rules, each with its health."""
