@@ -8,17 +8,14 @@ from typing import Any, Final
 
 import httpx
 import pytest
-import yaml
 
 import streamrec
 from streamrec.local.ports import free_port
-from streamrec.local.servers import Server
+from streamrec.local.prometheus import INSTALL, installed, start_prometheus
+from streamrec.settings import Settings
 
 OPS: Final = Path(streamrec.__file__).parent.parent / "ops"
-LACK: Final = (
-    None if shutil.which("prometheus") and shutil.which("promtool")
-    else "Prometheus is not installed: apt install prometheus"
-)  # fmt: skip
+LACK: Final = None if installed() and shutil.which("promtool") else f"Prometheus is not installed: {INSTALL}"
 
 
 def needed() -> None:
@@ -37,30 +34,11 @@ def promtool(*arguments: str | Path, stdin: str | None = None) -> subprocess.Com
 
 
 class Prometheus:
-    """Scrapes `targets` (job -> host:port) by the settings of ``ops/prometheus.yml``, only much more often."""
+    """Watches a system by the rules in ``ops/``, only much more often."""
 
-    def __init__(self, directory: Path, targets: dict[str, str], every: str = "500ms") -> None:
+    def __init__(self, directory: Path, settings: Settings) -> None:
         needed()
-        config = yaml.safe_load((OPS / "prometheus.yml").read_text())
-        config["global"] |= {"scrape_interval": every, "scrape_timeout": every, "evaluation_interval": every}
-        rules = config["rule_files"] = []
-        for path in sorted((OPS / "prometheus").glob("*.rules.yml")):
-            groups = yaml.safe_load(path.read_text())
-            for group in groups["groups"]:
-                group.pop("interval", None)
-            rules.append(str(directory / path.name))
-            (directory / path.name).write_text(yaml.safe_dump(groups))
-        config["scrape_configs"] = [
-            {"job_name": job["job_name"], "static_configs": [{"targets": [targets[job["job_name"]]]}]}
-            for job in config["scrape_configs"] if job["job_name"] in targets
-        ]  # fmt: skip
-        (directory / "prometheus.yml").write_text(yaml.safe_dump(config))
-        port = free_port()
-        command = [
-            "prometheus", f"--config.file={directory / 'prometheus.yml'}", f"--storage.tsdb.path={directory / 'tsdb'}",
-            f"--web.listen-address=127.0.0.1:{port}",
-        ]  # fmt: skip
-        self._server = Server("Prometheus", command, port, directory / "prometheus.log")
+        self._server = start_prometheus(directory, settings, free_port(), every="500ms")
         self._http = httpx.Client(base_url=f"http://{self._server.address}/api/v1", timeout=20)
 
     def query(self, expr: str) -> list[dict[str, Any]]:

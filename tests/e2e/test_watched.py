@@ -26,13 +26,7 @@ QUERIES = {query.expr: query.quiet for screen in DASHBOARDS for panel in screen.
 
 @pytest.fixture(scope="module")
 def prometheus(system: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
-    settings = system.settings
-    ports = {
-        "worker": settings.worker_metrics_port, "trainer": settings.trainer_metrics_port, "lookup": settings.lookup_port
-    }  # fmt: skip
-    started = Prometheus(
-        Path(tmp_path_factory.mktemp("prometheus")), {job: f"127.0.0.1:{port}" for job, port in ports.items()}
-    )
+    started = Prometheus(Path(tmp_path_factory.mktemp("prometheus")), system.settings)
     yield started
     started.stop()
 

@@ -136,7 +136,8 @@ def test_grafana_finds_the_dashboards_and_their_data() -> None:
     home = compose["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
     assert home == f"{provider['options']['path']}/{DASHBOARDS[0].uid}.json"
     [source] = yaml.safe_load((OPS / "grafana/provisioning/datasources/prometheus.yaml").read_text())["datasources"]
-    assert source["url"] == "http://prometheus:9090"
+    assert source["url"] == "$PROMETHEUS_URL"
+    assert compose["grafana"]["environment"]["PROMETHEUS_URL"] == "http://prometheus:9090"
 
 
 def test_prometheus_finds_its_rules() -> None:
