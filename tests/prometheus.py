@@ -41,6 +41,11 @@ class Prometheus:
         self._server = start_prometheus(directory, settings, free_port(), every="500ms")
         self._http = httpx.Client(base_url=f"http://{self._server.address}/api/v1", timeout=20)
 
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://{self._server.address}"
+
     def query(self, expr: str) -> list[dict[str, Any]]:
         """The series of an instant query that have a number now; what is wrong with it is an AssertionError."""
         answer = self._http.get("/query", params={"query": expr}).json()

@@ -52,7 +52,7 @@ AGE: Final = Row("Are they of now?", (
     Panel(
         title="Age of the table of jobs", unit="s", limits=above(10, 60),
         says="Since the process last knew of all changes of jobs. From ten seconds on, answers say table_stale.",
-        queries=(Query("max by (job, instance) (streamrec_table_age_seconds)", "{{job}} {{instance}}"),),
+        queries=(Query('max by (job, instance) (streamrec_table_age_seconds{job!="trainer"})', "{{job}} {{instance}}"),),
     ),
     Panel(
         title="Jobs", unit="short",

@@ -128,7 +128,7 @@ CLIENTS: Final = Row("Kafka, and who owns what", (
     Panel(
         title="Partitions assigned", unit="short",
         says="By process. They should be about equal, and their sum never fall for longer than a restart takes.",
-        queries=(Query("sum by (job, instance) (streamrec_assigned_partitions)", "{{job}} {{instance}}"),),
+        queries=(Query('sum by (job, instance) (streamrec_assigned_partitions{job!="lookup"})', "{{job}} {{instance}}"),),
     ),
     Panel(
         title="Assignments", unit="short", limits=above(3, 10), says="In ten minutes: each stops the flow for a moment.",

@@ -85,7 +85,7 @@ LEARNING: Final = Row("Does it learn?", (
     Panel(
         title="Age of the model that ranks", kind="figure", unit="s", limits=above(60, 600),
         says="In workers and lookups: larger than the snapshot's age means that they do not take it up.",
-        queries=(Query("max by (job) (streamrec_scorer_age_seconds)", "{{job}}"),),
+        queries=(Query('max by (job) (streamrec_scorer_age_seconds{job!="trainer"})', "{{job}}"),),
     ),
     Panel(
         title="Time to write a snapshot", kind="figure", unit="s", limits=above(0.5, 2), says="99th percentile.",

@@ -69,8 +69,8 @@ FRESH: Final = Row("Is it fresh?", (
         title="Age of what answers are made of", unit="s", limits=above(60, 600), more="streamrec-lookup",
         says="Since the jobs were last known to be current, and since the model that ranks was written.",
         queries=(
-            Query("max by (job) (streamrec_table_age_seconds)", "jobs, {{job}}"),
-            Query("max by (job) (streamrec_scorer_age_seconds)", "model, {{job}}"),
+            Query('max by (job) (streamrec_table_age_seconds{job!="trainer"})', "jobs, {{job}}"),
+            Query('max by (job) (streamrec_scorer_age_seconds{job!="trainer"})', "model, {{job}}"),
         ),
     ),
 ))  # fmt: skip

@@ -4,10 +4,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ops.dashboards import DASHBOARDS
 from ops.dashboards.grafana import ANNOTATION
+from ops.dashboards.picture import Source, draw
 from streamrec.agents.worker import clock_ms
 from streamrec.simulator import World
 from tests.brokers import ON_EMBEDDED
@@ -67,6 +69,19 @@ def test_every_query_is_understood_and_has_data_where_it_must(
         system.wait(answered, "every query to have data", 40)
     except pytest.fail.Exception:
         pytest.fail(f"no data for {sorted(silent)}")
+
+
+def test_a_screen_can_be_drawn_without_grafana(system: Any, prometheus: Prometheus, tmp_path: Path) -> None:
+    screen = DASHBOARDS[0]
+    figure = draw(screen, Source(prometheus.url, minutes=1))
+    figure.savefig(tmp_path / "screen.png")
+    assert (tmp_path / "screen.png").read_bytes().startswith(b"\x89PNG")
+    said = [text.get_text() for axes in figure.axes for text in axes.texts]
+    said += [axes.get_title(loc="left") for axes in figure.axes]
+    assert all(panel.title in said for panel in screen.panels)
+    assert "no data" not in said
+    lines = [np.size(line.get_xdata()) for axes in figure.axes for line in axes.lines]
+    assert max(lines) > 2, "a curve, not only limits"
 
 
 def test_every_rule_is_evaluated_and_nobody_is_woken(
