@@ -187,7 +187,7 @@ KAFKA_ERRORS = Counter(
     "streamrec_kafka_client_errors_total", "Errors of a producer's connections: lost brokers, refused logins."
 )
 ASSIGNMENTS = Counter("streamrec_assignments_total", "Times that the group gave this process its partitions.")
-ASSIGNED = Gauge("streamrec_assigned_partitions", "Partitions that this process reads.")
+ASSIGNED = Gauge("streamrec_assigned_partitions", "Partitions that this process reads.", multiprocess_mode="livesum")
 
 # Process (worker, trainer and lookup)
 STARTED = Gauge(

@@ -139,8 +139,9 @@ def _draw_graph(axes: Axes, panel: Panel, found: list[Series]) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g} min"))
     axes.grid(visible=True, linewidth=0.3)
     if found:
+        columns = 2 if max(len(legend) for legend, _, _ in found) > 20 else 3
         axes.legend(
-            loc="upper left", bbox_to_anchor=(0, -0.13), ncols=3, frameon=False, fontsize=6, columnspacing=1, handlelength=1
+            loc="upper left", bbox_to_anchor=(0, -0.13), ncols=columns, frameon=False, fontsize=6, columnspacing=1, handlelength=1
         )  # fmt: skip
 
 
