@@ -9,6 +9,7 @@ import pytest
 
 from ops.dashboards import DASHBOARDS
 from ops.dashboards.grafana import ANNOTATION
+from ops.dashboards.panels import Query
 from ops.dashboards.picture import Source, draw
 from streamrec.agents.worker import clock_ms
 from streamrec.simulator import World
@@ -71,8 +72,17 @@ def test_every_query_is_understood_and_has_data_where_it_must(
         pytest.fail(f"no data for {sorted(silent)}")
 
 
-def test_a_screen_can_be_drawn_without_grafana(system: Any, prometheus: Prometheus, tmp_path: Path) -> None:
+def test_a_screen_can_be_drawn_without_grafana(
+    system: Any, prometheus: Prometheus, busy: Callable[[], None], tmp_path: Path
+) -> None:
     screen = DASHBOARDS[0]
+
+    def long_enough() -> bool:
+        busy()
+        found = Source(prometheus.url, minutes=1).series(Query("sum(streamrec_lag_records)", "lag"))
+        return any(len(at) > 4 for _, at, _ in found)
+
+    system.wait(long_enough, "a curve of some seconds", 20)
     figure = draw(screen, Source(prometheus.url, minutes=1))
     figure.savefig(tmp_path / "screen.png")
     assert (tmp_path / "screen.png").read_bytes().startswith(b"\x89PNG")
