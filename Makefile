@@ -10,7 +10,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo kafka test test-fast test-kafka lint format clean
+.PHONY: help demo kafka test test-fast test-kafka lint format watch clean
 
 help: ## this list
 	@echo "streamrec: job recommendations from event streams"
@@ -49,6 +49,9 @@ lint: $(VENV)/.dev ## style, format, types, import contract
 
 format: $(VENV)/.dev ## mend style and format where that can be done by itself
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format .
+
+watch: $(VENV)/.dev ## write what is generated in ops/: dashboards, metrics.md
+	@$(BIN)/python -m ops.dashboards
 
 clean: ## remove .venv, caches, what the demo wrote, and Apache Kafka with its data
 	@test ! -x $(BIN)/streamrec || $(BIN)/streamrec kafka stop

@@ -1,9 +1,11 @@
 """Every Prometheus series, named and documented in one place.
 
 Names follow the Prometheus conventions: full words, base units, ``_total`` for counters. The lookup runs several worker
-processes; their gauges say how they are merged (``multiprocess_mode``).
+processes; their gauges say how they are merged (``multiprocess_mode``). A heading such as ``# Ingest (worker)`` says which
+processes tell of what follows: ``ops/metrics.md`` is made of this file by ``make watch``.
 """
 
+from importlib.metadata import version
 from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -48,6 +50,11 @@ BATCH = Histogram(
     ["topic"],
     buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000),
 )
+HELD_UP = Counter(
+    "streamrec_batches_held_up_total",
+    "Times that a batch could not be finished and had to be tried again, by what it waited for: store, kafka or schema.",
+    ["topic", "reason"],
+)
 STAGE = Histogram("streamrec_batch_stage_seconds", "Time of one stage of a batch.", ["stage"], buckets=_FAST)
 FRESHNESS = Histogram(
     "streamrec_event_to_state_seconds",
@@ -60,7 +67,6 @@ POSITION = Gauge(
 )
 LAG = Gauge("streamrec_lag_records", "Records in the partition that are not in the state yet.", ["topic", "partition"])
 FENCED = Counter("streamrec_fenced_total", "Transactions refused because another owner had taken the slot.", ["slot"])
-DERIVED = Counter("streamrec_derived_records_total", "Records produced from events.", ["topic"])
 RERANKED = Counter("streamrec_lists_reranked_total", "Lists ranked anew because the member acted.")
 RERANK_SHED = Counter(
     "streamrec_lists_rerank_shed_total", "Lists left for the lookup because the CPU budget was used up."
@@ -93,6 +99,18 @@ LABELS_HELD = Counter(
     "Actions that wait for their impression, as that input is still being caught up with.",
 )
 
+# Features (trainer)
+# Of the rows that are learned: what the model sees. Those of recent rows fade by half in a thousand rows.
+FEATURE_COVERAGE = Gauge(
+    "streamrec_feature_coverage_ratio", "Share of the recent rows in which the feature is not 0.", ["feature"]
+)
+FEATURE_MEAN = Gauge("streamrec_feature_mean", "Mean of the feature over the recent rows.", ["feature"])
+FEATURE_DRIFT = Gauge(
+    "streamrec_feature_drift_deviations",
+    "How far the recent mean of the feature is from its mean over a hundred times as many rows, in standard deviations.",
+    ["feature"],
+)
+
 # Model (trainer)
 EXAMPLES = Counter("streamrec_training_examples_total", "Examples learned.", ["model", "kind"])
 ROWS = Counter("streamrec_training_rows_total", "Rows (member, job) learned.", ["model", "label"])
@@ -120,10 +138,17 @@ SURFACE_CALIBRATION_ERROR = Gauge(
     "streamrec_model_surface_calibration_error", "Expected calibration error, by surface.", _BY_SURFACE
 )
 SURFACE_HIT_RATE = Gauge("streamrec_model_surface_hit_rate", "Hit rate, by surface.", ["model", "surface"])
+LEARNING_RATE = Gauge(
+    "streamrec_model_learning_rate",
+    "Learning rate of the weight in the middle: AdaGrad lowers each weight's by what it has learned.",
+    ["model"],
+)
 CALIBRATED = Gauge(
     "streamrec_model_calibrated", "1 if p_check is fitted on shown lists, 0 if only sampled ones are known.", ["model"]
 )
-SNAPSHOT_TIME = Gauge("streamrec_model_snapshot_timestamp_seconds", "When the newest snapshot was written.", ["model"])
+SNAPSHOT_TIME = Gauge(
+    "streamrec_model_snapshot_timestamp_seconds", "When the model of the newest snapshot was written.", ["model"]
+)
 SNAPSHOT_SECONDS = Histogram("streamrec_model_snapshot_seconds", "Time to write a snapshot.", ["model"], buckets=_FAST)
 
 # Reading side (worker and lookup)
@@ -138,15 +163,53 @@ FALLBACKS = Counter(
     "Lists that a workflow's fallback made, by the workflow that was asked and the reason.",
     ["workflow", "reason"],
 )
+MODEL_AGE = Gauge(
+    "streamrec_scorer_age_seconds",
+    "Time since the model that ranks in this process was written; infinite without one.",
+    multiprocess_mode="livemax",
+)
 STORE_SECONDS = Histogram(
     "streamrec_store_seconds", "Time of one round trip to the store.", ["operation"], buckets=_FAST
 )
 STORE_ERRORS = Counter("streamrec_store_errors_total", "Failed calls of the store.", ["operation"])
 UNREADABLE = Counter("streamrec_unreadable_values_total", "Stored values that this version cannot read.", ["kind"])
 
-# Lookup
+# Kafka clients (worker, trainer and lookup)
+PRODUCE_SECONDS = Histogram(
+    "streamrec_kafka_produce_seconds", "From handing records over until all of them are acknowledged.", buckets=_FAST
+)
+PRODUCED_RECORDS = Counter(
+    "streamrec_kafka_produced_records_total",
+    "Records that somebody waited for, by result: acknowledged or failed.",
+    ["result"],
+)
+KAFKA_ERRORS = Counter(
+    "streamrec_kafka_client_errors_total", "Errors of a producer's connections: lost brokers, refused logins."
+)
+ASSIGNMENTS = Counter("streamrec_assignments_total", "Times that the group gave this process its partitions.")
+ASSIGNED = Gauge("streamrec_assigned_partitions", "Partitions that this process reads.", multiprocess_mode="livesum")
+
+# Process (worker, trainer and lookup)
+STARTED = Gauge(
+    "streamrec_started_timestamp_seconds",
+    "When the process started, with its version: a change is a deployment or a restart.",
+    ["role", "version"],
+    multiprocess_mode="livemax",
+)
+PROCESSES = Gauge("streamrec_processes", "Processes that are alive.", ["role"], multiprocess_mode="livesum")
+
+# Lookup (lookup)
 REQUESTS = Counter("streamrec_lookup_requests_total", "HTTP requests.", ["route", "status"])
 REQUEST_SECONDS = Histogram("streamrec_lookup_request_seconds", "Time to answer a request.", ["route"], buckets=_FAST)
+LOOKUP_STAGE = Histogram(
+    "streamrec_lookup_stage_seconds",
+    "Time of one stage of a list: state and neighbours are read from the store, candidates, features and order are ranking.",
+    ["stage"],
+    buckets=_FAST,
+)
+LIST_AGE = Histogram(
+    "streamrec_lookup_list_age_seconds", "Time since the list of an answer was ranked; 0 if for it.", buckets=_SLOW
+)
 ANSWERS = Counter("streamrec_lookup_answers_total", "Recommendations answered.", ["ranked"])
 ANSWERS_BY_WORKFLOW = Counter(
     "streamrec_lookup_workflow_answers_total",
@@ -163,3 +226,9 @@ CANDIDATES = Histogram(
 )
 IMPRESSIONS = Counter("streamrec_lookup_impressions_total", "Records of what tracked answers showed.", ["result"])
 PRODUCED = Counter("streamrec_lookup_events_total", "Events taken over HTTP.", ["topic", "result"])
+
+
+def started(role: str) -> None:
+    """Note that this process has begun; called once, by each process of the role."""
+    STARTED.labels(role, version("streamrec")).set_to_current_time()
+    PROCESSES.labels(role).set(1)

@@ -90,12 +90,22 @@ async def feed(agent: OwnerAgent, hold: Hold, batch: Batch, ours: Callable[[], b
             return False
         except (StoreUnavailableError, ProduceFailedError, SchemaPendingError, RegistryUnavailableError) as error:
             uncertain = True
+            metrics.HELD_UP.labels(batch.topic, _waits_for(error)).inc()
             log.warning("%s/%d is held up, trying again in %.2f s: %s", batch.topic, batch.partition, pause, error)
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_S)
         else:
             return True
     return False
+
+
+def _waits_for(error: Exception) -> str:
+    match error:
+        case StoreUnavailableError():
+            return "store"
+        case ProduceFailedError():
+            return "kafka"
+    return "schema"
 
 
 def _observe(batch: Batch, fresh: Sequence[Record]) -> None:

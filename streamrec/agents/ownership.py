@@ -199,6 +199,8 @@ class Ownership:
             offsets[tp] = check(tp, hold.position(tp.topic), ids[tp.topic], *bounds[tp])
             hold.starts[tp.topic], hold.ends[tp.topic] = offsets[tp], (bounds[tp][1], told_at)
             metrics.POSITION.labels(tp.topic, tp.partition).set(offsets[tp])
+        metrics.ASSIGNMENTS.inc()
+        metrics.ASSIGNED.set(len(offsets))
         log.info("took %s", ", ".join(sorted(self._holds)) or "nothing")
         return offsets
 

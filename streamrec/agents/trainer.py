@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, Final
 
+import numpy as np
 import prometheus_client
 
 from streamrec import codecs, metrics, topics
@@ -34,6 +35,7 @@ from streamrec.models import card as cards
 from streamrec.models import registered
 from streamrec.models import snapshot as snapshots
 from streamrec.models.base import InvalidExampleError, Scored
+from streamrec.models.drift import Drift
 from streamrec.models.job_check import JobCheck
 from streamrec.models.measures import DATA
 from streamrec.models.snapshot import LearnedPosition, OtherModelError, Snapshot, UnreadableSnapshotError
@@ -70,6 +72,7 @@ class TrainerAgent(OwnerAgent):
 
     def _begin_anew(self) -> None:
         self._model = JobCheck(FEATURE_SET, feature_names())
+        self._drift = Drift(len(self._model.feature_names))
         self._marks: dict[str, Mark] = {}
         self._next_offset = self._version = 0
         # A model that has learned nothing is not kept: it would put jobs in the order of their ids.
@@ -90,6 +93,8 @@ class TrainerAgent(OwnerAgent):
     def _restore(self, snapshot: Snapshot, hold: Hold) -> None:
         self._model = JobCheck(snapshot.feature_set, snapshot.feature_names)
         snapshots.restore(self._model, snapshot)
+        self._drift = Drift(len(snapshot.feature_names))
+        metrics.SNAPSHOT_TIME.labels(JobCheck.name).set(snapshot.learned_at / 1000)
         [position] = snapshot.positions
         self._version, self._next_offset = snapshot.version, position.next_offset
         self._marks = {
@@ -140,6 +145,8 @@ class TrainerAgent(OwnerAgent):
             letters.append(dead_letter(topic, topic_id, partition, record, why, now_ms))
             return
         _count(scored)
+        if decoded.feature_set == self._model.feature_set:
+            self._drift.fold(np.frombuffer(decoded.features, "<f4").reshape(len(decoded.job_ids), -1))
 
     async def _know(self, hold: Hold, feature_set: str) -> None:
         """Move the model to a set of features that it has never seen, if whoever computes it says what it is."""
@@ -152,6 +159,7 @@ class TrainerAgent(OwnerAgent):
                 "%s goes on with %s, %d columns, after %s", model.name, feature_set, len(columns), model.feature_set
             )
             model.move(feature_set, columns)
+            self._drift = Drift(len(model.feature_names))
 
     async def snapshot(self) -> None:
         """Commit the model with its position, if it has learned anything since, then the copy on disk; else the position alone.
@@ -238,6 +246,16 @@ class TrainerAgent(OwnerAgent):
             gauge = metrics.SURFACE_HIT_RATE.labels(name, surface) if surface else metrics.HIT_RATE.labels(name)
             gauge.set(rate.recent)
         metrics.CALIBRATED.labels(name).set(self._model.calibrated)
+        metrics.LEARNING_RATE.labels(name).set(self._model.learning_rate)
+        if self._drift.rows:
+            names = self._model.feature_names
+            for gauge, values in (
+                (metrics.FEATURE_COVERAGE, self._drift.coverage),
+                (metrics.FEATURE_MEAN, self._drift.means),
+                (metrics.FEATURE_DRIFT, self._drift.deviations),
+            ):
+                for feature, value in zip(names, values.tolist(), strict=True):
+                    gauge.labels(feature).set(value)
 
 
 def _is_of(snapshot: Snapshot, topic_id: str) -> bool:
@@ -312,6 +330,7 @@ def run(settings: Settings) -> int:
     if code := check_topics("trainer", settings, {TOPIC: topics.load()[TOPIC]}):
         return code
     generation = current_of(settings)
+    metrics.started("trainer")
     prometheus_client.start_http_server(settings.trainer_metrics_port, settings.metrics_host)
     try:
         return process.run(build(settings, generation), settings.drain_timeout_s)

@@ -17,6 +17,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka import Producer as Client
 
 from streamrec.kafka.client import open_client, report
+from streamrec.metrics import KAFKA_ERRORS, PRODUCE_SECONDS, PRODUCED_RECORDS
 from streamrec.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -25,6 +26,7 @@ _MAX_MESSAGE_BYTES: Final = 2_097_152  # a dead letter holds a whole record, and
 _BY_KEY: Final = -1
 _FULL_PAUSE_S: Final = 0.005
 _POLL_S: Final = 0.1
+_ACKNOWLEDGED, _FAILED = PRODUCED_RECORDS.labels("acknowledged"), PRODUCED_RECORDS.labels("failed")
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -130,6 +132,7 @@ class Producer:
             self._thread.start()
 
     def _on_error(self, error: KafkaError) -> None:
+        KAFKA_ERRORS.inc()
         if error.fatal():
             self._fatal = error.str()
         report(self._settings, error)
@@ -171,7 +174,8 @@ class Producer:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
         batch = _Batch(len(records), loop, future)
-        deadline = loop.time() + timeout_s
+        began = loop.time()
+        deadline = began + timeout_s
         client = self._live()
         for index, record in enumerate(records):
             try:
@@ -180,10 +184,15 @@ class Producer:
                 batch.settle(index, failed)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(future, max(0.0, deadline - loop.time()))
-        return [
+        outcomes = [
             outcome or ProduceFailedError(f"{record.topic}: not acknowledged within {timeout_s:g} s")
             for outcome, record in zip(batch.outcomes, records, strict=True)
         ]
+        lost = sum(isinstance(outcome, ProduceFailedError) for outcome in outcomes)
+        _FAILED.inc(lost)
+        _ACKNOWLEDGED.inc(len(records) - lost)
+        PRODUCE_SECONDS.observe(loop.time() - began)
+        return outcomes
 
     async def send_all(self, records: Sequence[Record], timeout_s: float) -> None:
         """`send`, where all must be acknowledged.

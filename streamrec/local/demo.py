@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from streamrec.kafka.admin import Admin
+from streamrec.local import prometheus
 from streamrec.local.brokers import StartBroker
 from streamrec.local.feed import Feed
 from streamrec.local.lists import Lists
@@ -17,7 +18,7 @@ from streamrec.local.observer import Observer
 from streamrec.local.picture import Picture, summary
 from streamrec.local.ports import free_port
 from streamrec.local.screen import Screen
-from streamrec.local.servers import Server, start_redis
+from streamrec.local.servers import Server, ServerError, start_redis
 from streamrec.local.services import SERVICES, start_services
 from streamrec.local.signals import StopSignals
 from streamrec.local.supervisor import Supervisor
@@ -130,6 +131,7 @@ class Demo:
             settings = msgspec.structs.replace(settings, kafka=broker.address, redis=f"redis://{redis.address}/0")
             Admin(settings).create(load())
             feed = self._make_feed(settings)
+            self._watch_by_prometheus(supervisor, settings, directory)
             start_services(supervisor, settings, [name for name in SERVICES if name not in feed.late])
             observer = Observer(settings, feed, Lists(settings.lookup_host, settings.lookup_port), self._started)
             feed.start()
@@ -150,6 +152,21 @@ class Demo:
             self._screen.say(f"{name:<8} {url}")
         self._screen.say(f"logs     {directory}")
         self._screen.say("Ctrl-C ends it; a second Ctrl-C at once.")
+
+    def _watch_by_prometheus(self, supervisor: Supervisor, settings: Settings, directory: Path) -> None:
+        """Start Prometheus where it is installed; the demo is as good without it."""
+        if not prometheus.installed():
+            self._screen.say(f"no Prometheus here, so nothing keeps the metrics ({prometheus.INSTALL})")
+            return
+        try:
+            server = supervisor.adopt(prometheus.start_prometheus(directory, settings))
+        except ServerError as error:
+            self._screen.say(f"without Prometheus: {error}")
+            return
+        self._screen.say(f"Prometheus http://{server.address}; dashboards, in Grafana at http://127.0.0.1:3000, by")
+        self._screen.say(
+            f"  PROMETHEUS_URL=http://{server.address} docker compose --file ops/compose.yaml up grafana-demo"
+        )
 
     def _watch(
         self,

@@ -19,7 +19,7 @@ from streamrec.lookup.openapi import document
 from streamrec.lookup.problems import MEDIA_TYPE, Problem
 from streamrec.lookup.routes import OPERATIONS
 from streamrec.lookup.service import Service
-from streamrec.metrics import REQUESTS
+from streamrec.metrics import REQUESTS, started
 
 _log = logging.getLogger(__name__)
 
@@ -31,6 +31,7 @@ def create_app(service: Service) -> ASGIApp:
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:  # noqa: ARG001 - Starlette's signature
+        started("lookup")
         async with service.running():
             yield
 

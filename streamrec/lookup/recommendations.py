@@ -18,7 +18,7 @@ from streamrec.lookup.problems import FieldError, Problem
 from streamrec.lookup.service import Ranked, Service
 from streamrec.lookup.shown import impression
 from streamrec.lookup.tokens import MAX_LENGTH as TOKEN_LENGTH
-from streamrec.metrics import ANSWERS, ANSWERS_BY_WORKFLOW, DEGRADED, STATE_AGE
+from streamrec.metrics import ANSWERS, ANSWERS_BY_WORKFLOW, DEGRADED, LIST_AGE, STATE_AGE
 from streamrec.models.passed import Passed
 from streamrec.models.passed import times as passed_times
 from streamrec.ranking import candidates
@@ -356,6 +356,7 @@ _by_workflow = lru_cache(maxsize=256)(ANSWERS_BY_WORKFLOW.labels)
 def _count(answer: Recommendations) -> None:
     _ANSWERS[answer.freshness.ranked].inc()
     _by_workflow(answer.workflow).inc()
+    LIST_AGE.observe(answer.freshness.list_age_ms / 1000)
     if answer.degraded is not None:
         DEGRADED.labels(answer.degraded).inc()
     if answer.freshness.state_age_ms is not None:

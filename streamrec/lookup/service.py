@@ -16,7 +16,7 @@ from streamrec.lookup.after import After
 from streamrec.lookup.background import Background
 from streamrec.lookup.impressions import Impressions
 from streamrec.lookup.publishing import Publisher
-from streamrec.metrics import CANDIDATES, FALLBACKS, STORE_ERRORS
+from streamrec.metrics import CANDIDATES, FALLBACKS, LOOKUP_STAGE, STORE_ERRORS
 from streamrec.ranking.candidates import SOURCES
 from streamrec.ranking.default import default_workflow
 from streamrec.ranking.engine import BUDGET, NO_MODEL, rank, recent_ids
@@ -53,6 +53,9 @@ _ANYONE_S: Final = 1.0  # how long a list for nobody in particular is used again
 _ANYONE: Final = 1_000  # such lists kept, one for each combination of filters
 
 _CANDIDATES: Final = [CANDIDATES.labels(source.name) for source in SOURCES]
+_STAGES: Final = {
+    name: LOOKUP_STAGE.labels(name) for name in ("state", "neighbours", "candidates", "features", "order")
+}
 
 Ranked = Literal["cached", "now"]
 
@@ -110,8 +113,9 @@ class Service:
     async def stored(self, member_id: str) -> Inputs:
         """A member's state and kept list, within the budget; `degraded` says what is missing."""
         try:
-            async with asyncio.timeout(self._budget_s):
-                return await self.serving.stored(member_id)
+            with _STAGES["state"].time():
+                async with asyncio.timeout(self._budget_s):
+                    return await self.serving.stored(member_id)
         except (StoreUnavailableError, TimeoutError):
             STORE_ERRORS.labels("inputs").inc()
             return Inputs(MemberState(), {}, None, STORE_UNAVAILABLE)
@@ -133,8 +137,9 @@ class Service:
     async def neighbours(self, job_ids: Sequence[str]) -> dict[str, Neighbours] | None:
         """Co-visitation rows of jobs within the budget, None where the store does not answer in time."""
         try:
-            async with asyncio.timeout(self._budget_s):
-                return await self.serving.neighbours(job_ids)
+            with _STAGES["neighbours"].time():
+                async with asyncio.timeout(self._budget_s):
+                    return await self.serving.neighbours(job_ids)
         except (StoreUnavailableError, TimeoutError):
             STORE_ERRORS.labels("neighbours").inc()
             return None
@@ -181,7 +186,7 @@ class Service:
             workflow, inputs.state, inputs.neighbours, serving.table, serving.scorer, self.clock_ms() if at is None else at,
             size=settings.list_size, filters=filters, viewed_again_after_ms=settings.viewed_again_after_ms,
             without_posting=serving.without_posting, network=inputs.network, passed=inputs.passed, context={"surface": surface},
-            elapsed_ms=self._elapsed_ms if at is None else None, among=self.workflows,
+            elapsed_ms=self._elapsed_ms if at is None else None, timed=_timed, among=self.workflows,
         )  # fmt: skip
         if ranked.degraded is not None:
             FALLBACKS.labels(workflow.label, ranked.degraded).inc()
@@ -227,6 +232,10 @@ class Service:
 def wall_clock_ms() -> int:
     """Milliseconds since the epoch, by this machine's clock."""
     return time.time_ns() // 1_000_000
+
+
+def _timed(stage: str, spent_ms: float) -> None:
+    _STAGES[stage].observe(spent_ms / 1000)
 
 
 def _report(task: "asyncio.Task[None]") -> None:

@@ -121,6 +121,11 @@ class JobCheck(Model):
         """See `Scorer`: whether there is enough to say of shown lists."""
         return (self._whole_lists.rows if self._whole else self._closed_rows) >= CALIBRATED_ROWS
 
+    @property
+    def learning_rate(self) -> float:
+        """That of the weight in the middle, among those of P(checked) that have moved."""
+        return self._check_steps.middle_rate
+
     def folded(self, data: Data | None = None) -> tuple[Floats, float]:
         """See `Model.folded`."""
         slope, intercept = self._line(data)

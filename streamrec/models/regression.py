@@ -51,6 +51,20 @@ class AdaGrad(optim.AdaGrad):
         super().__init__(lr, eps)
         self.squares: Floats | None = None
 
+    @property
+    def middle_rate(self) -> float:
+        """Median of the rates of the weights that have moved; before the first step the rate that they begin with.
+
+        Examples
+        --------
+        >>> steps = AdaGrad(lr=0.1)
+        >>> weights = steps.step(np.zeros(3), np.array([1.0, 2.0, 0.0]))
+        >>> round(steps.middle_rate, 3)
+        0.075
+        """
+        moved = np.zeros(0) if self.squares is None else self.squares[self.squares > 0.0]
+        return float(np.median(self.learning_rate / np.sqrt(moved))) if len(moved) else float(self.learning_rate)
+
     def _step_with_vector(self, w: Any, g: Any) -> Any:
         if self.squares is None:
             self.squares = np.zeros_like(w)

@@ -21,7 +21,7 @@ from streamrec.ranking.order import highest
 from streamrec.ranking.ranked import RankedList
 from streamrec.ranking.registry import Workflows
 from streamrec.ranking.rerankers import Mover, Standing
-from streamrec.ranking.watch import Watch
+from streamrec.ranking.watch import Timed, Watch
 from streamrec.ranking.workflow import BUDGET, NO_MODEL, Workflow
 from streamrec.ranking.workflows import WORKFLOWS
 
@@ -68,6 +68,7 @@ def rank(
     view: MemberView | None = None,
     context: Mapping[str, str | None] | None = None,
     elapsed_ms: Callable[[], float] | None = None,
+    timed: Timed | None = None,
     among: Workflows = WORKFLOWS,
     observe: Callable[[Candidates], None] | None = None,
 ) -> RankedList:
@@ -106,6 +107,8 @@ def rank(
         What is known of the request, for features that read it: its ``surface``; default nothing.
     elapsed_ms
         Any clock that never goes back. Without one (default) no budget is ever spent, and the list is the same every time.
+    timed
+        Called with each stage that is over (candidates, features, order) and the ms that it took. Default nobody.
     among
         Where fallbacks are looked up.
     observe
@@ -120,7 +123,7 @@ def rank(
         With the features of its jobs, whether there is a model or not: they are what is learned from later. `workflow` is
         the one that answered in the end, `degraded` the first reason to fall back.
     """
-    watch = Watch(workflow.budget, elapsed_ms)
+    watch = Watch(workflow.budget, elapsed_ms, timed)
     network = network or Network()
     view = view or MemberView.build(state, neighbours, table, now, network, context)
 
@@ -135,7 +138,7 @@ def rank(
     while isinstance(listed := _run(workflow, asked, watch, among), _Instead):  # ends: fallbacks never lead in a circle
         degraded = degraded or listed.reason
         workflow = listed.workflow
-        watch = Watch(workflow.budget, elapsed_ms)
+        watch = Watch(workflow.budget, elapsed_ms, timed)
     listed.member_version, listed.network_version, listed.passed_version = (
         state.version,
         network.version,
@@ -161,8 +164,9 @@ def _run(workflow: Workflow, asked: _Asked, watch: Watch, among: Workflows) -> R
         asked.observe(found)
     values: npt.NDArray[np.float32] | None = None
     scores, p_check = found.blend, None
+    late = watch.over("candidates")
     if scorer is not None:
-        if not (late := watch.over("candidates")):
+        if not late:
             values = matrix(view, table, found.rows, now)
             late = watch.over("features")
         if late and (other := among.fallback(workflow, BUDGET)) is not None:
@@ -185,6 +189,7 @@ def _run(workflow: Workflow, asked: _Asked, watch: Watch, among: Workflows) -> R
         .astype("<f4", copy=False).tobytes(),
         cut=len(best) >= size,
     )  # fmt: skip
+    watch.over("order")
     if scorer is not None and p_check is not None:
         listed.model_name, listed.model_version, listed.model_at = scorer.name, scorer.version, scorer.learned_at
     return listed

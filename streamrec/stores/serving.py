@@ -23,7 +23,7 @@ import numpy as np
 from streamrec.features.library import FEATURE_SET, feature_names
 from streamrec.features.state import JobState, MemberState, Neighbours, Network, State, UnreadableStateError, unpack
 from streamrec.features.table import JobTable
-from streamrec.metrics import STORE_ERRORS, TABLE_JOBS, TABLE_LAG, UNREADABLE
+from streamrec.metrics import MODEL_AGE, STORE_ERRORS, TABLE_JOBS, TABLE_LAG, UNREADABLE
 from streamrec.models import registered
 from streamrec.models.base import Scorer
 from streamrec.models.passed import Passed, UnreadablePassedError
@@ -387,6 +387,8 @@ class Serving:
             _log.warning(message)
 
     def _measure(self) -> None:
+        model_at = None if self.scorer is None else self.scorer.learned_at
+        MODEL_AGE.set(float("inf") if model_at is None else max(0, self.clock_ms() - model_at) / 1000)
         TABLE_LAG.set((self.clock_ms() - self.current_at) / 1000 if self.loaded else float("inf"))
         if time.monotonic() - self._counted >= _COUNT_EVERY_S:
             self._counted = time.monotonic()

@@ -15,10 +15,12 @@ from typing import Any
 import psutil
 import pytest
 
+from streamrec.local.prometheus import installed
 from tests.brokers import DIRECTORY, ON_EMBEDDED
 
 pytestmark = [pytest.mark.servers, pytest.mark.e2e, pytest.mark.alone]
 
+PROCESSES = 5 + installed()  # broker, Redis, worker, lookup, trainer; and Prometheus, where there is one
 FEWEST = 200  # events that must have been processed: the machine may be busy, but not that busy
 
 
@@ -86,7 +88,7 @@ def mean(course: list[dict[str, Any]], name: str) -> float:
 @ON_EMBEDDED  # nothing in it depends on the broker
 def test_a_demo_processes_events_and_its_lists_become_better_and_p_check_true(start: Callable[..., Run]) -> None:
     run = start("--duration", "40s", "--json")
-    run.wait_for(lambda: len(run.family()) == 5, "broker, Redis, worker, lookup and, when events come, trainer")
+    run.wait_for(lambda: len(run.family()) == PROCESSES, "broker, Redis, worker, lookup and, when events come, trainer")
     family = run.family()
     assert run.popen.wait(120) == 0, run.out + run.err
     figures = json.loads(run.out)
@@ -120,7 +122,7 @@ def test_a_demo_processes_events_and_its_lists_become_better_and_p_check_true(st
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_no_process_stays_behind_whatever_ends_it(start: Callable[..., Run], number: signal.Signals) -> None:
     run = start()
-    run.wait_for(lambda: "first personal list" in run.out and len(run.family()) == 5, "the first list")
+    run.wait_for(lambda: "first personal list" in run.out and len(run.family()) == PROCESSES, "the first list")
     family = run.family()
     run.popen.send_signal(number)
     code = run.popen.wait(60)  # at worst each process takes its ten seconds
@@ -137,7 +139,7 @@ def test_a_taken_port_gives_the_next_one_and_a_crashed_process_comes_back(start:
         other.listen()
         port = other.getsockname()[1]
         run = start("--port", str(port), "--duration", "12s", "--json")
-        run.wait_for(lambda: "first personal list" in run.err and len(run.family()) == 5, "the first list")
+        run.wait_for(lambda: "first personal list" in run.err and len(run.family()) == PROCESSES, "the first list")
         [chosen] = re.findall(rf"port {port} is taken: the API is on port (\d+)", run.err)
         assert port < int(chosen) < port + 100
         [trainer] = [process for process in run.family() if process.cmdline()[-1] == "trainer"]
@@ -157,7 +159,7 @@ def test_a_log_is_fed_to_its_end(start: Callable[..., Run], tmp_path: Path) -> N
         "\n".join(["item_id,title,city", *(f"i{number},Nurse {number},Leeds" for number in range(50))])
     )
     run = start("--replay", str(log), "--catalogue", str(catalogue), "--json")
-    run.wait_for(lambda: len(run.family()) == 5, "all processes")
+    run.wait_for(lambda: len(run.family()) == PROCESSES, "all processes")
     family = run.family()
     assert run.popen.wait(90) == 0, run.out + run.err
     figures = json.loads(run.out)

@@ -124,9 +124,11 @@ def history(member: str, scale: int) -> list[tuple[str, Any]]:
 
 
 def unnamed(state: MemberState | JobState | Neighbours, member: str) -> Any:
-    """The state with the member's jobs named as anybody's, and without the hashes of event ids."""
+    """The state with the member's jobs named as anybody's, and without the hashes of event ids and of the member."""
     if isinstance(state, MemberState):
-        state.seen = []
+        state.seen, state.mark = [], 0
+    if isinstance(state, JobState):
+        state.touchers = bytes(len(state.touchers))
     return json.loads(msgspec.json.encode(state).decode().replace(f"{member}-job", "job"))
 
 

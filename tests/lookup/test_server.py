@@ -89,7 +89,7 @@ def make(redis_server: Server, tmp_path: Path) -> Iterator[Make]:
     def start(**overrides: Any) -> Lookup:
         settings = Settings(
             redis=f"redis://{redis_server.address}/0", namespace=f"server-{uuid4().hex}",
-            data_dir=str(tmp_path / "data"), lookup_port=free_port(), after_budget_ms=3000, **overrides,
+            data_dir=str(tmp_path / "data"), lookup_port=free_port(), after_budget_ms=6000, **overrides,
         )  # fmt: skip
         started.append(Lookup(settings, tmp_path / "lookup.log"))
         return started[-1]
@@ -156,7 +156,7 @@ def test_open_requests_are_answered_when_the_service_is_stopped(lookup: Lookup, 
     answers: list[Any] = []
 
     def ask() -> None:
-        token = encode(Token("t", "job-views", 0, 5))  # never comes: this waits for the whole budget of 3 s
+        token = encode(Token("t", "job-views", 0, 5))  # never comes: this waits for the whole budget of 6 s
         answers.append(lookup.get("/v1/members/m1/recommendations", after=token))
 
     asking = [threading.Thread(target=ask) for _ in range(8)]

@@ -18,6 +18,7 @@ from streamrec import settings
 from streamrec.cli import cli
 from streamrec.local.jars import kafka_version
 from streamrec.local.kafka import Installation, start_kafka
+from streamrec.local.prometheus import PORT
 from streamrec.settings import Settings
 
 OPS = Path(streamrec.__file__).parent.parent / "ops"
@@ -33,7 +34,18 @@ def loaded(service: dict[str, Any]) -> Settings:
 
 
 def test_all_that_a_site_needs_is_there() -> None:
-    assert set(SERVICES) == {"kafka", "redis", "topics", "worker", "trainer", "lookup", "prometheus", "grafana"}
+    assert set(SERVICES) == {
+        "kafka",
+        "redis",
+        "topics",
+        "worker",
+        "trainer",
+        "lookup",
+        "prometheus",
+        "grafana",
+        "grafana-demo",
+    }
+    assert SERVICES["grafana-demo"]["profiles"], "it starts by name only"
     assert set(OURS) == {"topics", "worker", "trainer", "lookup"}
 
 
@@ -111,6 +123,12 @@ def test_only_the_loopback_interface_is_opened() -> None:
         for port in service.get("ports", ()):
             host, outside, inside = port.split(":")
             assert (host, outside) == ("127.0.0.1", inside)
+
+
+def test_the_demos_grafana_uses_the_network_of_the_machine_on_the_loopback_interface_only() -> None:
+    demo = SERVICES["grafana-demo"]
+    assert (demo["network_mode"], demo["environment"]["GF_SERVER_HTTP_ADDR"]) == ("host", "127.0.0.1")
+    assert demo["environment"]["PROMETHEUS_URL"] == f"${{PROMETHEUS_URL:-http://127.0.0.1:{PORT}}}"
 
 
 def test_what_is_mounted_is_there() -> None:

@@ -327,7 +327,24 @@ def test_without_a_clock_no_budget_is_spent_and_a_clock_is_read_once_a_stage(wor
         return float(next(looks))
 
     ranked_in(here, HASTY, 50, elapsed_ms=elapsed, among=AMONG)
-    assert len(read) == 3  # at the start, after candidates, after features
+    assert len(read) == 4  # at the start, after candidates, after features, after the order
+
+
+def test_who_asks_is_told_what_each_stage_took(world: Make) -> None:
+    here = world()
+    told: list[tuple[str, float]] = []
+
+    def timed(stage: str, spent_ms: float) -> None:
+        told.append((stage, spent_ms))
+
+    ranked_in(here, JOBS, 50, elapsed_ms=clock(5, 6, 8, 8.5).__next__, timed=timed)
+    assert told == [("candidates", 1), ("features", 2), ("order", 0.5)]
+    told.clear()
+    ranked_in(here, POPULAR, 50, elapsed_ms=clock(5, 6, 8).__next__, timed=timed)
+    assert told == [("candidates", 1), ("order", 2)]
+    told.clear()
+    ranked_in(here, JOBS, 50, timed=timed)
+    assert told == []
 
 
 def test_given_jobs_are_scored_by_the_model_or_the_sources_of_the_workflow(world: Make) -> None:
