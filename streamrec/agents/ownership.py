@@ -9,19 +9,25 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final, TypeVar
 
 from faust.types import TP
 
 from streamrec import metrics
 from streamrec.kafka.admin import Admin
+from streamrec.kafka.client import KafkaUnavailableError
 from streamrec.stores.base import PutFields, Slot, Store, Write
 from streamrec.stores.keys import Keys
 from streamrec.stores.positions import Mark, Position, pack, unpack
 
 log = logging.getLogger(__name__)
 
+_PATIENCE_S: Final = 60.0
+_PAUSE_S: Final = 0.5
+
 SlotName = Callable[[str, int], str]
 TopicIds = Callable[[Sequence[str]], Awaitable[Mapping[str, str]]]
+Answer = TypeVar("Answer")
 Watermarks = Callable[[Sequence[TP]], Awaitable[Mapping[TP, tuple[int, int]]]]
 
 
@@ -133,6 +139,19 @@ def check(tp: TP, position: Position | None, topic_id: str, low: int, high: int)
     return position.next_offset
 
 
+async def _outlasting(ask: Callable[[], Awaitable[Answer]]) -> Answer:
+    """What Kafka answers; where it does not, it is asked again for a while: a cluster elects a new controller."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            return await ask()
+        except KafkaUnavailableError as error:
+            if time.monotonic() > deadline:
+                raise
+            log.warning("%s; it is asked again", error)
+            await asyncio.sleep(_PAUSE_S)
+
+
 class Ownership:
     """The slots that this process holds.
 
@@ -179,12 +198,15 @@ class Ownership:
             See `check`.
         StoreUnavailableError
             The store does not answer.
+        KafkaUnavailableError
+            Kafka has not answered for a minute.
         """
         for hold in self._holds.values():
             await hold.slot.close()
         self._holds.clear()
         partitions = sorted(assigned)
-        ids = await self._topic_ids(sorted({tp.topic for tp in partitions}))
+        topics = sorted({tp.topic for tp in partitions})
+        ids = await _outlasting(lambda: self._topic_ids(topics))
         for name in sorted({self.slot_name(*tp) for tp in partitions}):
             hold = Hold(name, await self._store.take(name), self._keys, ids)
             await hold.load()
@@ -192,7 +214,7 @@ class Ownership:
                 await self._prepare(hold)
             self._holds[name] = hold
         told_at = time.time_ns() // 1_000_000
-        bounds = await self._watermarks(partitions)
+        bounds = await _outlasting(lambda: self._watermarks(partitions))
         offsets = {}
         for tp in partitions:
             hold = self._holds[self.slot_name(*tp)]

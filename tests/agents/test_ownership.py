@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 import pytest
 from faust.types import TP
 
+from streamrec.agents import ownership
 from streamrec.agents.ownership import Hold, MismatchError, Ownership, check
+from streamrec.kafka.client import KafkaUnavailableError
 from streamrec.stores.base import FencedError, Put
 from streamrec.stores.keys import Keys
 from streamrec.stores.memory import MemoryStore
@@ -71,6 +73,40 @@ async def reading_goes_on_where_the_state_ends() -> None:
 
 def test_reading_goes_on_where_the_state_ends() -> None:
     asyncio.run(reading_goes_on_where_the_state_ends())
+
+
+class Unsteady(Log):
+    """Does not answer the first time that it is asked of each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.silent = {"ids", "watermarks"}
+
+    def _answers(self, what: str) -> None:
+        if what in self.silent:
+            self.silent.remove(what)
+            raise KafkaUnavailableError("Timed out waiting for controller")
+
+    async def ids(self, names: Sequence[str]) -> Mapping[str, str]:
+        self._answers("ids")
+        return await super().ids(names)
+
+    async def watermarks(self, partitions: Sequence[TP]) -> Mapping[TP, tuple[int, int]]:
+        self._answers("watermarks")
+        return await super().watermarks(partitions)
+
+
+def test_a_cluster_without_a_controller_is_outlasted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ownership, "_PAUSE_S", 0.0)
+    log = Unsteady()
+    assert asyncio.run(owner(MemoryStore(KEYS), log).take({VIEWS})) == {VIEWS: 0}
+    assert not log.silent
+
+
+def test_a_cluster_that_stays_away_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ownership, "_PATIENCE_S", -1.0)
+    with pytest.raises(KafkaUnavailableError):
+        asyncio.run(owner(MemoryStore(KEYS), Unsteady()).take({VIEWS}))
 
 
 async def the_earlier_owner_cannot_commit() -> None:

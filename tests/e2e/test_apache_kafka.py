@@ -280,6 +280,7 @@ def cluster(tmp_path: Path, kafka_installed: Installation) -> Iterator[System]:
     system.close()
 
 
+@pytest.mark.alone  # three nodes and a system: two cores are full
 def test_any_one_of_three_nodes_may_die(cluster: Any) -> None:
     """Nothing is lost and nothing counts twice, neither of producers nor of the worker, while each dies and comes back."""
     log, nodes = Log(26), cluster.broker
