@@ -105,15 +105,18 @@ class Resemblance:
     """
 
     def __init__(self, mark: int, own: Touchers) -> None:
-        marks = own >> 8
-        counts = (own != 0).sum(axis=1)
-        weights = np.where((marks != 0) & (marks != mark), (1.0 / np.sqrt(np.maximum(counts, 1)))[:, None], 0.0)
-        slots = (marks & (_SLOTS - 1)).astype(np.intp)
+        there = own != 0
+        counts = np.count_nonzero(there, axis=1)
+        touchers = own[there]
+        marks = touchers >> 8
+        slots = marks & (_SLOTS - 1)
         self._owners = np.zeros(_SLOTS, np.uint32)
-        self._owners[slots.ravel()] = marks.ravel()  # of several the last one
-        weights[self._owners[slots] != marks] = 0.0
-        self._shared = np.asarray(np.bincount(slots.ravel(), weights.ravel(), _SLOTS), np.float64)
-        alike = np.where(weights > 0.0, self._shared[slots] * _MODEST[own & 255], 0.0)
+        self._owners[slots] = marks  # of several the last one
+        weights = np.repeat(1.0 / np.sqrt(np.maximum(counts, 1)), counts)
+        weights[(marks == mark) | (self._owners[slots] != marks)] = 0.0
+        self._shared = np.asarray(np.bincount(slots, weights, _SLOTS), np.float64)
+        alike = self._shared[slots] * _MODEST[touchers & 255]
+        alike[weights == 0.0] = 0.0
         top = float(alike.max(initial=0.0))
         self._scale = 1.0 / top if top else 0.0
 
