@@ -225,7 +225,7 @@ def _fold_action(state: MemberState, event: JobEvent, plan: Plan) -> Effect | No
 
 def _toucher(state: MemberState, member_id: str) -> int:
     state.mark = state.mark or mark_of(member_id)
-    return toucher_of(state.mark, max(len(state.viewed), len(state.liked), len(state.saved), len(state.applied)))
+    return toucher_of(state.mark, max(map(len, state.touched)))
 
 
 def _place(state: MemberState, job_id: str) -> int:

@@ -72,7 +72,7 @@ def touchers_in(kept: bytes) -> Touchers:
 def history(state: MemberState) -> list[str]:
     """The `HISTORY` jobs that the member touched last, without dismissed ones; those written last come last."""
     found: dict[str, int] = {}
-    for jobs in (state.viewed, state.liked, state.saved, state.applied):
+    for jobs in state.touched:
         for job_id, at in islice(reversed(jobs.items()), HISTORY):
             if job_id not in state.dismissed:
                 found[job_id] = max(at, found.get(job_id, at))

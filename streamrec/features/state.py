@@ -46,6 +46,11 @@ class MemberState(msgspec.Struct, array_like=True):
     seen: list[bytes] = msgspec.field(default_factory=lambda: [b""] * STREAMS)  # by stream: see `fold.is_duplicate`
     mark: int = 0  # by which jobs know the member: see `features.resemblance`
 
+    @property
+    def touched(self) -> tuple[dict[str, int], ...]:
+        """The sets of the jobs that the member touched, by what it did; dismissed ones are none of them."""
+        return self.viewed, self.liked, self.saved, self.applied
+
 
 class JobState(msgspec.Struct, array_like=True):
     """All that is kept of one job but for its neighbours; `version` counts the records and entries folded in."""
