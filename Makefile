@@ -10,7 +10,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo kafka test test-fast test-kafka lint format watch clean
+.PHONY: help demo kafka test test-fast test-kafka soak lint format watch clean
 
 help: ## this list
 	@echo "streamrec: job recommendations from event streams"
@@ -40,6 +40,9 @@ test-fast: $(VENV)/.dev ## tests that need no server, in under a minute
 
 test-kafka: $(VENV)/.dev ## the tests that run on Apache Kafka, all of them
 	@$(BIN)/python -m pytest -m kafka $(ARGS)
+
+soak: $(VENV)/.dev ## the long forms of the tests of faults, fuzzing and memory: hours
+	@$(BIN)/python -m pytest -m soak --long -s $(ARGS)
 
 lint: $(VENV)/.dev ## style, format, types, import contract
 	@echo "ruff check"; $(BIN)/ruff check --quiet .

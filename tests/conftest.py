@@ -24,6 +24,17 @@ hypothesis.settings.register_profile("quick", deadline=None, max_examples=20)
 hypothesis.settings.load_profile("thorough")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Tests that have a short and a long form (marker `soak`) take the long one with ``--long``."""
+    parser.addoption("--long", action="store_true", help="the long forms of tests marked soak: minutes to an hour each")
+
+
+@pytest.fixture(scope="session")
+def long(request: pytest.FixtureRequest) -> bool:
+    """Whether the long form of a test is wanted."""
+    return bool(request.config.getoption("--long"))
+
+
 def pytest_report_header() -> str:
     """What the second half runs on."""
     return f"Apache Kafka: {jars.kafka_version() if LACK is None else f'its half of the tests cannot run. {LACK}'}"
