@@ -143,7 +143,7 @@ class ActivityEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     source has been applied before. `action` is None where only `neighbours` (co-visitation) are meant. `sign` is -1 where
     an earlier save or like is taken back. `said` is what features of the job need of the event and of its member: fields of
     the event by their names, of the profile as ``profile.region``; None for nothing. `toucher` is the member, where this is its
-    first touch of the job: see `features.resemblance`.
+    first touch of the job: see `features.resemblance`. `repeats` says that it had done the same with the job before.
     """
 
     offset: int
@@ -156,6 +156,7 @@ class ActivityEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     neighbours: tuple[tuple[str, float], ...] = ()
     said: dict[str, str | int | float | bool] | None = None
     toucher: int = 0
+    repeats: bool = False
 
 
 class JobActivity(msgspec.Struct, frozen=True, kw_only=True):

@@ -80,6 +80,7 @@ def entry_of(effect: Effect, offset: int = 0, index: int = 0) -> ActivityEntry:
     return ActivityEntry(
         offset=offset, index=index, job_id=effect.job_id, occurred_at=effect.occurred_at, action=effect.action,
         sign=effect.sign, first=effect.first, neighbours=effect.neighbours, said=effect.said, toucher=effect.toucher,
+        repeats=effect.repeats,
     )  # fmt: skip
 
 

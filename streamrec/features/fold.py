@@ -8,7 +8,9 @@ Rules
   and the list of recent jobs is sorted by (time, newest first; job id) with the strongest action read from the sets.
   Only co-visitation pairs depend on it, within the limits of `_pairs`.
 * *Taking back*: a save or like that is taken back leaves the set, and leaves the counts as of the time of the save or
-  like. Taking back what is not there changes nothing.
+  like. Taking back what is not there changes nothing. Said again, it is of the time when it was said first.
+* *Repeats*: an action is one where the set of its kind has the job already: see `language.once`. That, too, is fed by one
+  topic, so that it does not matter how topics are read beside each other.
 * *Bounds*: sets of jobs keep the `TOUCHED` that were written last; a job that fell out counts as not touched.
 """
 
@@ -82,6 +84,8 @@ class Effect(msgspec.Struct, frozen=True, array_like=True, gc=False):
         What the job's owner needs besides of the event and of its member: see `Plan.travels`.
     toucher
         The member, where `first`: see `features.resemblance`; 0 otherwise.
+    repeats
+        The member had done the same with the job before.
     """
 
     job_id: str
@@ -92,6 +96,7 @@ class Effect(msgspec.Struct, frozen=True, array_like=True, gc=False):
     occurred_at: int
     said: dict[str, Any] | None = None
     toucher: int = 0
+    repeats: bool = False
 
 
 def is_duplicate(state: MemberState, event: Event) -> bool:
@@ -171,13 +176,14 @@ def _touch_time(state: MemberState | JobState, at: int) -> None:
     state.last_at = max(state.last_at, at)
 
 
-def _put(jobs: dict[str, int], key: str, at: int) -> None:
-    at = max(at, jobs.pop(key, at))  # popped, so that it is written last
-    jobs[key] = at
+def _put(jobs: dict[str, int], key: str, at: int, action: Action) -> None:
+    before = jobs.pop(key, at)  # popped, so that it is written last
+    jobs[key] = before if action in _LASTING else max(at, before)
     if len(jobs) > TOUCHED:
         del jobs[next(iter(jobs))]
 
 
+_LASTING: Final = (Action.LIKE, Action.SAVE)  # they hold from when they were first said, until they are taken back
 _SET_OF: Final = {
     Action.VIEW: attrgetter("viewed"), Action.LIKE: attrgetter("liked"), Action.SAVE: attrgetter("saved"),
     Action.APPLY: attrgetter("applied"), Action.DISMISS: attrgetter("dismissed"),
@@ -206,21 +212,21 @@ def _fold_action(state: MemberState, event: JobEvent, plan: Plan) -> Effect | No
         plan.fold_member(state.cells, event, since, -1)
         _note(state, job_id)
         return Effect(job_id, action, -1, False, (), since)  # what says how it was done is not taken back
-    said = plan.travels(event, state.profile)
-    plan.fold_member(state.cells, event, at)
+    said, repeats = plan.travels(event, state.profile), job_id in jobs
+    plan.fold_member(state.cells, event, at, repeats=repeats)
     if action is Action.DISMISS:
-        _put(jobs, job_id, at)
+        _put(jobs, job_id, at, action)
         _note(state, job_id)
-        return Effect(job_id, action, 1, False, (), at, said)
+        return Effect(job_id, action, 1, False, (), at, said, repeats=repeats)
     place = _place(state, job_id)
     first = place < 0 and not (
         job_id in state.viewed or job_id in state.liked or job_id in state.saved or job_id in state.applied
     )
     toucher = _toucher(state, event.member_id) if first else 0
-    _put(jobs, job_id, at)
+    _put(jobs, job_id, at, action)
     pairs = _pairs(state, job_id, at) if first else ()
     _enter(state, place, job_id, at)
-    return Effect(job_id, action, 1, first, pairs, at, said, toucher)
+    return Effect(job_id, action, 1, first, pairs, at, said, toucher, repeats)
 
 
 def _toucher(state: MemberState, member_id: str) -> int:
@@ -298,7 +304,7 @@ def fold_entry(state: JobState, entry: ActivityEntry | Effect, plan: Plan = PLAN
     state.version += 1
     if entry.sign > 0:
         _touch_time(state, entry.occurred_at)
-    plan.fold_job(state.cells, entry.action, entry.said, entry.occurred_at, entry.sign)
+    plan.fold_job(state.cells, entry.action, entry.said, entry.occurred_at, entry.sign, repeats=entry.repeats)
     if entry.toucher:
         state.touchers = entered(state.touchers, entry.toucher, entry.occurred_at)
 

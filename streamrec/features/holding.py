@@ -88,7 +88,7 @@ def cell_of(state: State) -> Holding:
     --------
     >>> from streamrec.features.library import PLAN
     >>> cell_of(next(iter(PLAN.states.values()))).keeps
-    'count(actions, by=job, window=decay(1h))'
+    'count(once(actions), by=job, window=decay(1h))'
     """
     aggregate = state.aggregate
     keyed = ", ".join((aggregate.by.place, *aggregate.by.keyed))

@@ -37,6 +37,7 @@ from streamrec.features.language import (
     log1p,
     member,
     minutes_since,
+    once,
     only_between,
     only_if,
     overlap,
@@ -65,8 +66,10 @@ _FAR_DOWN: Final = math.log1p(100)  # places
 _LEAST_LIKE: Final = 0.04  # of whoever resembles the member most
 _SENSIBLE_PAY: Final = (0.01, 1e12)  # in any currency and for any time: beyond lies a mistake of whoever wrote it
 
+# How many want a job, rather than how often: of each member the first action of its kind.
+_WANTED: Final = once(actions)
 # By these jobs are ordered, for what is popular: candidates, leaders, the API.
-POPULARITY: Final = tuple(count(actions, by=job, window=decay(half_life)) for half_life in ORDERED)
+POPULARITY: Final = tuple(count(_WANTED, by=job, window=decay(half_life)) for half_life in ORDERED)
 
 _POPULAR: Final = tuple(f"positive actions, half-life {half_life}" for half_life in ("1 h", "1 d", "10 d"))
 _COUNTED: Final = {"view": views, "like": likes, "save": saves, "application": applications, "dismissal": dismissals}
@@ -107,7 +110,7 @@ _JOB: Final = (
         default=math.log(_USUAL_STRENGTH),
     ),
     Feature(
-        "company_popularity", log1p(count(actions, by=company, window=decay("10d"))),
+        "company_popularity", log1p(count(_WANTED, by=company, window=decay("10d"))),
         "positive actions on jobs of the company, half-life 10 d", "log1p", tags=("popularity",),
     ),
     Feature(
@@ -130,16 +133,16 @@ _JOB: Final = (
         tags=("age",),
     ),
     Feature(
-        "job_trend", trend(actions, by=job, short="1h", long="1d"), "positive actions of the last hour beside those of the day",
+        "job_trend", trend(_WANTED, by=job, short="1h", long="1d"), "positive actions of the last hour beside those of the day",
         "log ratio", tags=("popularity",),
     ),
     Feature(
-        "region_interest", log1p(count(actions, by=(profile.region, job), window=decay("10d"), keep=12)),
+        "region_interest", log1p(count(_WANTED, by=(profile.region, job), window=decay("10d"), keep=12)),
         "positive actions by members of the member's region, half-life 10 d", "log1p", tags=("popularity", "place"),
     ),
     Feature(
         "industry_interest",
-        log1p(count(actions, by=(profile.industry, posting.function), window=decay("30d"), keep=12)),
+        log1p(count(_WANTED, by=(profile.industry, posting.function), window=decay("30d"), keep=12)),
         "positive actions by members of the member's industry on jobs of the function, half-life 30 d", "log1p",
         tags=("popularity",),
     ),

@@ -14,7 +14,7 @@ from operator import is_
 from typing import Any
 
 from streamrec.events import Connection, JobEvent, MemberProfile
-from streamrec.features.feeds import NOTHING, Cells, State, needs_of, together, watched_feed
+from streamrec.features.feeds import NOTHING, Cells, Feed, State, needs_of, together, watched_feed
 from streamrec.features.language.aggregates import Aggregate
 from streamrec.features.language.calculation import first_of
 from streamrec.features.language.declaration import DeclarationError
@@ -194,33 +194,40 @@ class Plan:
         return found
 
     def _compile(self) -> None:
-        self._member_feeds = {record: together(self._fed("member", record)) for record in (*ACTION_OF, Connection)}
-        self._job_feeds = {int(action): together(self._fed("job", record)) for record, action in ACTION_OF.items()}
+        self._set_feeds(together)
         states = self.states.values()
         self._member_names = {record: needs_of(states, "member", record).event for record in (*ACTION_OF, Connection)}
         self._travels = {record: needs_of(states, "job", record) or None for record in ACTION_OF}
 
-    def _fed(self, place: str, record: type) -> list[State]:
+    def _set_feeds(self, feeds_of: Callable[[list[State]], tuple[Feed, ...]]) -> None:
+        """By whether the event repeats one, and its kind."""
+        self._member_feeds = [
+            {record: feeds_of(self._fed("member", record, repeats)) for record in (*ACTION_OF, Connection)}
+            for repeats in (False, True)
+        ]
+        self._job_feeds = [
+            {int(action): feeds_of(self._fed("job", record, repeats)) for record, action in ACTION_OF.items()}
+            for repeats in (False, True)
+        ]
+
+    def _fed(self, place: str, record: type, repeats: bool) -> list[State]:
         """The cells of a member or a job that a kind of event goes into."""
-        return [
-            each for each in self.states.values()
-            if each.aggregate.by.place == place and record in each.aggregate.stream.records
-        ]  # fmt: skip
+        fed = []
+        for each in self.states.values():
+            stream = each.aggregate.stream
+            if each.aggregate.by.place == place and record in stream.records and not (repeats and stream.unrepeated):
+                fed.append(each)
+        return fed
 
     def watched(self, note: Callable[[str, float], None]) -> "Plan":
         """The same plan, which tells after each fold into a cell its key and how long it took (s): for measurements."""
         made = copy(self)
-        made._member_feeds = {
-            record: tuple(watched_feed(each, note) for each in self._fed("member", record))
-            for record in self._member_feeds
-        }
-        made._job_feeds = {
-            int(action): tuple(watched_feed(each, note) for each in self._fed("job", record))
-            for record, action in ACTION_OF.items()
-        }
+        made._set_feeds(lambda states: tuple(watched_feed(each, note) for each in states))
         return made
 
-    def fold_member(self, cells: Cells, event: JobEvent | Connection, at: int, sign: int = 1) -> None:
+    def fold_member(
+        self, cells: Cells, event: JobEvent | Connection, at: int, sign: int = 1, *, repeats: bool = False
+    ) -> None:
         """Fold what a member did into its cells, in place.
 
         Parameters
@@ -231,11 +238,13 @@ class Plan:
             The time to count it at (ms): the event's or, where something is taken back, that of what it takes back.
         sign
             -1 where an earlier save or like is taken back.
+        repeats
+            The member had done the same with the same job before: see `language.once`.
         """
         kind = type(event)
         names = self._member_names[kind]
         said = {name: getattr(event, name) for name in names} if names else NOTHING
-        for feed in self._member_feeds[kind]:
+        for feed in self._member_feeds[repeats][kind]:
             feed(cells, said, at, sign)
 
     def travels(self, event: JobEvent, profile: MemberProfile | None) -> dict[str, Any] | None:
@@ -252,9 +261,18 @@ class Plan:
             )
         return found or None
 
-    def fold_job(self, cells: Cells, action: int, said: Mapping[str, Any] | None, at: int, sign: int = 1) -> None:
+    def fold_job(
+        self,
+        cells: Cells,
+        action: int,
+        said: Mapping[str, Any] | None,
+        at: int,
+        sign: int = 1,
+        *,
+        repeats: bool = False,
+    ) -> None:
         """Fold what a member did with a job into the job's cells, in place; see `fold_member` and `travels`."""
-        for feed in self._job_feeds[action]:
+        for feed in self._job_feeds[repeats][action]:
             feed(cells, said or NOTHING, at, sign)
 
 

@@ -12,10 +12,11 @@ TAKEN_BACK = ("always", "decay", "sliding")  # windows of counts that a save or 
 
 
 class Happened(NamedTuple):
-    """An event that counts, in the order of the log: with its member's profile of that moment."""
+    """An event that counts, in the order of the log: with its member's profile of that moment, and whether it repeats one."""
 
     event: Any
     profile: MemberProfile | None
+    repeats: bool = False
 
 
 class Log:
@@ -27,6 +28,7 @@ class Log:
         self.postings: dict[str, JobPosting] = {}
         self.profiles: dict[str, MemberProfile] = {}
         seen = set()
+        done: set[tuple[Any, ...]] = set()  # kind, member and job
         for record in records:
             if isinstance(record, JobPosting):
                 self.postings[record.job_id] = record
@@ -34,16 +36,19 @@ class Log:
                 self.profiles[record.member_id] = record
             elif (record.member_id, record.event_id) not in seen:
                 seen.add((record.member_id, record.event_id))
+                deed = (type(record), record.member_id, getattr(record, "job_id", record.event_id))
                 if self._undoes(record):
                     self._undo(record)
+                    done.discard(deed)
                 else:
-                    self.happened.append(Happened(record, self.profiles.get(record.member_id)))
+                    self.happened.append(Happened(record, self.profiles.get(record.member_id), deed in done))
+                    done.add(deed)
 
     def _undoes(self, record: Any) -> bool:
         return (isinstance(record, JobSave) and not record.saved) or (isinstance(record, JobLike) and not record.liked)
 
     def _undo(self, record: Any) -> None:
-        """The newest save or like of the job since the last time that one was taken back."""
+        """The first save or like of the job since the last time that one was taken back."""
         open_ = [
             each.event for each in self.happened
             if type(each.event) is type(record) and (each.event.member_id, each.event.job_id) == (record.member_id, record.job_id)
@@ -51,7 +56,7 @@ class Log:
         closed = max((n for n, each in enumerate(open_) if each in self._closers), default=-1)
         open_ = open_[closed + 1 :]
         if open_:
-            self.taken_back.append(max(open_, key=lambda each: each.occurred_at))
+            self.taken_back.append(open_[0])
             self._closers.append(open_[-1])
 
     @property
@@ -115,7 +120,7 @@ def value(aggregate: Aggregate, log: Log, member_id: str, job_id: str, now: int,
     events = [
         each.event for each in log.happened
         if type(each.event) in aggregate.stream.records and each.event not in undone and _meets(each.event, aggregate)
-        and _belongs(each, aggregate, log, member_id, job_id, None)
+        and _belongs(each, aggregate, log, member_id, job_id, None) and not (each.repeats and aggregate.stream.unrepeated)
     ]  # fmt: skip
     points = [(event.occurred_at, _said(event, aggregate.value) if aggregate.value else 0.0) for event in events]
     points = [point for point in points if point[1] is not None]

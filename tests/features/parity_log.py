@@ -39,6 +39,7 @@ from streamrec.features.language import (
     minutes_since,
     most,
     newest,
+    once,
     one_of,
     pair,
     posting,
@@ -78,8 +79,8 @@ def _features() -> list[Feature]:
                 (f"{place}_{kind}_{each.__name__}", each(views.dwell_ms, by, window), None) for each in aggregates
             ]
             found += [
-                (f"{place}_{kind}_{stream.name}", count(stream, by, window), None)
-                for stream in (views, likes, saves, actions)
+                (f"{place}_{kind}_{stream}".replace("(", "_").replace(")", ""), count(stream, by, window), None)
+                for stream in (views, likes, saves, actions, once(likes), once(actions))
             ]
             if kind != "decay":
                 found.append((f"{place}_{kind}_distinct", distinct(views.session_id, by, window), None))
@@ -99,6 +100,7 @@ def _features() -> list[Feature]:
         ("both_views", count(views, pair, decay("2d"), keep=50), None),
         ("both_dwell", mean(views.dwell_ms, pair, last(3), keep=50), None),
         ("company_actions", count(actions, company, decay("10d")), None),
+        ("company_once", count(once(actions), company, decay("10d")), None),
         ("company_dwell", total(views.dwell_ms, company), None),
         ("company_mean", mean(views.dwell_ms, company, decay("7d")), None),
         ("company_variance", variance(views.dwell_ms, company), None),

@@ -64,15 +64,23 @@ def is_undo(event: JobEvent) -> bool:
     return (isinstance(event, JobSave) and not event.saved) or (isinstance(event, JobLike) and not event.liked)
 
 
-def oracle_parts(events: list[JobEvent]) -> dict[Action, list[tuple[str, float, int]]]:
-    """By action: (job, sign, time) of what counts; something is taken back once, at its own time."""
+def held_since(event: JobEvent, before: int | None) -> int:
+    """A save or like holds from when it was said first; of all else the newest counts."""
+    if before is None:
+        return event.occurred_at
+    return before if isinstance(event, JobSave | JobLike) else max(event.occurred_at, before)
+
+
+def oracle_parts(events: list[JobEvent], *, once: bool = False) -> dict[Action, list[tuple[str, float, int]]]:
+    """By action: (job, sign, time) of what counts; something is taken back once, at its own time. `once`: without repeats."""
     parts: dict[Action, list[tuple[str, float, int]]] = defaultdict(list)
     for kind, action in KINDS.items():
         held: dict[str, int] = {}
         for event in (event for event in events if type(event) is kind):
             if not is_undo(event):
-                held[event.job_id] = max(event.occurred_at, held.get(event.job_id, 0))
-                parts[action].append((event.job_id, 1.0, event.occurred_at))
+                if not (once and event.job_id in held):
+                    parts[action].append((event.job_id, 1.0, event.occurred_at))
+                held[event.job_id] = held_since(event, held.get(event.job_id))
             elif event.job_id in held:
                 parts[action].append((event.job_id, -1.0, held.pop(event.job_id)))
     return parts
@@ -85,7 +93,7 @@ def oracle_sets(events: list[JobEvent]) -> dict[Action, dict[str, int]]:
         if is_undo(event):
             jobs.pop(event.job_id, None)
         else:
-            jobs[event.job_id] = max(event.occurred_at, jobs.get(event.job_id, 0))
+            jobs[event.job_id] = held_since(event, jobs.get(event.job_id))
     return sets
 
 
@@ -143,14 +151,16 @@ def test_a_member_is_what_all_its_events_say(seed: int) -> None:
 def test_a_job_is_what_all_events_on_it_say(seed: int) -> None:
     events = some_events(seed, jobs=12)
     jobs, _ = fold_jobs(fold_all(events)[1])
-    parts = oracle_parts(events)
+    parts, wanted = oracle_parts(events), oracle_parts(events, once=True)
     for job_id, job in jobs.items():
         own = {action: [part for part in parts[action] if part[0] == job_id] for action in Action}
         assert totals(job) == [sum(int(sign) for _, sign, _ in own[action]) for action in Action]
         for action in Action:
             expected = decayed(own[action], NOW, 7 * DAY_MS)
             assert JOB_COUNTS[action].value_in(job.cells, NOW) == pytest.approx(expected, rel=1e-9, abs=1e-9)
-        positive = [part for action in Action if action is not Action.DISMISS for part in own[action]]
+        positive = [
+            part for action in Action if action is not Action.DISMISS for part in wanted[action] if part[0] == job_id
+        ]
         for popularity, half_life_ms in zip(POPULARITY, (HOUR_MS, DAY_MS, 10 * DAY_MS), strict=True):
             expected = decayed(positive, NOW, half_life_ms)
             size = decayed([(job, abs(sign), at) for job, sign, at in positive], NOW, half_life_ms)
@@ -291,6 +301,37 @@ def test_a_save_that_is_taken_back_leaves_no_trace_in_the_counts() -> None:
     assert totals(job) == [0] * 5
     assert [each.value_in(job.cells, START) for each in POPULARITY] == [0.0] * 3
     assert job.last_at == START
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_what_is_done_again_is_a_repeat(kind: type[JobEvent]) -> None:
+    state = MemberState()
+    times = (START, START + DAY_MS, START + HOUR_MS)
+    effects = [effect for at in times for effect in fold_member(state, make(kind, "a", at))]
+    effects += fold_member(state, make(kind, "b", START))
+    assert [(effect.job_id, effect.repeats) for effect in effects if effect.action is not None] == [
+        ("a", False), ("a", True), ("a", True), ("b", False),
+    ]  # fmt: skip
+
+
+def test_other_things_done_with_a_job_are_no_repeats() -> None:
+    state = MemberState()
+    effects = [effect for kind in KINDS for effect in fold_member(state, make(kind, "a", START))]
+    assert not any(effect.repeats for effect in effects)
+
+
+def test_a_save_that_was_said_twice_and_taken_back_leaves_no_popularity() -> None:
+    state, job = MemberState(), JobState()
+    said = (
+        make(JobSave, "a", START),
+        make(JobSave, "a", START + DAY_MS),
+        make(JobSave, "a", START + DAY_MS, undo=True),
+    )
+    for entry in entries([effect for event in said for effect in fold_member(state, event)]):
+        fold_entry(job, entry)
+    assert [each.value_in(job.cells, START) for each in POPULARITY] == [0.0] * 3
+    [again] = fold_member(state, make(JobSave, "a", START + 2 * DAY_MS))
+    assert not again.repeats
 
 
 def test_taking_back_what_is_not_there_changes_only_version_and_times() -> None:

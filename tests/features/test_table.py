@@ -316,6 +316,6 @@ def test_an_empty_table_answers() -> None:
 
 def test_a_plan_that_does_not_count_what_jobs_are_ordered_by_is_refused() -> None:
     with pytest.raises(
-        ValueError, match=r"the plan does not count count\(actions, by=job, window=decay\(1h\)\), .*: declare"
+        ValueError, match=r"the plan does not count count\(once\(actions\), by=job, window=decay\(1h\)\), .*: declare"
     ):
         JobTable(plan=Plan([]))

@@ -74,7 +74,7 @@ class Town:
         for index, effect in enumerate(await self._member(member_id, event)):
             entry = ActivityEntry(
                 offset=self._count, index=index, job_id=effect.job_id, occurred_at=at, action=effect.action,
-                sign=effect.sign, first=effect.first, neighbours=effect.neighbours,
+                sign=effect.sign, first=effect.first, repeats=effect.repeats, neighbours=effect.neighbours,
             )  # fmt: skip
             await self._entry(entry)
 

@@ -53,6 +53,7 @@ from streamrec.features.language.streams import (
     connections,
     dismissals,
     likes,
+    once,
     one_of,
     saves,
     views,
@@ -82,7 +83,7 @@ __all__ = [
     "clip", "company", "connections", "connections_at", "connections_that", "contains", "context", "cooccurrence",
     "cosine", "count", "coverage", "cross", "decay", "dismissals", "distinct", "feature", "first", "first_of", "home",
     "interests", "inverse_rank", "is_missing", "job", "last", "last_cooccurrence", "last_title", "latest", "least",
-    "level", "likes", "log", "log1p", "mean", "mean_of", "member", "minutes_since", "most", "newest", "one_hot", "one_of",
-    "only_between", "only_if", "overlap", "pair", "posting", "profile", "rank", "rate", "ratio", "resemblance", "same", "saves",
+    "level", "likes", "log", "log1p", "mean", "mean_of", "member", "minutes_since", "most", "newest", "once", "one_hot",
+    "one_of",    "only_between", "only_if", "overlap", "pair", "posting", "profile", "rank", "rate", "ratio", "resemblance", "same", "saves",
     "session", "share", "signed", "sliding", "standing", "top", "total", "trend", "variance", "views",
 ]  # fmt: skip

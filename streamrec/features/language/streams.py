@@ -115,6 +115,8 @@ class Stream:
         The kinds: classes of `streamrec.events`.
     conditions
         What their fields must be.
+    unrepeated
+        Whether it has only the first of its kind by a member on a job: see `once`.
 
     Examples
     --------
@@ -125,6 +127,7 @@ class Stream:
     name: str
     records: tuple[type[msgspec.Struct], ...]
     conditions: tuple[Condition, ...] = ()
+    unrepeated: bool = False
 
     def types(self) -> dict[str, Type]:
         """Fields that all kinds have, with their types."""
@@ -173,8 +176,9 @@ class Stream:
         return known[name]
 
     def __str__(self) -> str:
+        name = f"once({self.name})" if self.unrepeated else self.name
         conditions = ", ".join(map(str, self.conditions))
-        return f"{self.name}.where({conditions})" if conditions else self.name
+        return f"{name}.where({conditions})" if conditions else name
 
 
 def _is_number(value: Any) -> bool:
@@ -187,6 +191,24 @@ _FITS: Final[dict[Type, Callable[[Any], bool]]] = {
     Type.TEXT: lambda value: isinstance(value, str),
     Type.FLAG: lambda value: isinstance(value, bool),
 }
+
+
+def once(stream: Stream) -> Stream:
+    """Of each member, job and kind of action the first: who looks at a job again does not make it more popular.
+
+    A save or like that was taken back may be given again, and counts again. A first one that does not meet the stream's
+    conditions leaves nothing to count. Raises DeclarationError for connections.
+
+    Examples
+    --------
+    >>> str(once(actions))
+    'once(actions)'
+    """
+    if not set(stream.records) <= ACTION_OF.keys():
+        raise DeclarationError(
+            f"once({stream}): these are not of a job", "use it of views, likes, saves, …, or actions"
+        )
+    return replace(stream, unrepeated=True)
 
 
 def _stream(name: str, records: Collection[type[msgspec.Struct]]) -> Stream:

@@ -10,7 +10,7 @@ from streamrec.features.language.declaration import DeclarationError
 from streamrec.features.language.expression import PAIR, Expression, want
 from streamrec.features.language.fields import Field, Home
 from streamrec.features.language.keys import job
-from streamrec.features.language.streams import TOPIC_OF, actions
+from streamrec.features.language.streams import TOPIC_OF, actions, once
 from streamrec.features.language.types import Type
 from streamrec.features.language.windows import decay
 
@@ -400,7 +400,7 @@ def beside_best(counted: Aggregate, place: Home) -> BesideBest:
 
 
 def _want_ordered(name: str, counted: Aggregate) -> None:
-    known = [count(actions, by=job, window=decay(half_life)) for half_life in ORDERED]
+    known = [count(once(actions), by=job, window=decay(half_life)) for half_life in ORDERED]
     if counted not in known:
         raise DeclarationError(
             f"{name} of {counted}, by which jobs are not ordered", f"use {' or '.join(map(str, known))}"

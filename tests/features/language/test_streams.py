@@ -1,11 +1,27 @@
 """Streams: their fields, and filters."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from streamrec.features.language import above, actions, below, connections, count, job, one_of, saves, views
+from streamrec.features.language import (
+    above,
+    actions,
+    below,
+    connections,
+    count,
+    decay,
+    job,
+    member,
+    once,
+    one_of,
+    saves,
+    views,
+)
 from streamrec.features.language.streams import Condition
+
+T = 1_750_000_000_000
 
 
 @pytest.mark.parametrize(
@@ -40,6 +56,33 @@ def test_a_stream_of_several_kinds_has_the_fields_of_all() -> None:
         "session_id",
         "surface",
     }
+
+
+def test_once_counts_no_repeats_neither_of_a_job_nor_of_a_member(small: Any) -> None:
+    site = small(
+        all=count(views, by=job), once=count(once(views), by=job), lately=count(once(views), by=job, window=decay("1d")),
+        jobs=count(once(views), by=member), home=count(once(views).where(surface="home"), by=job),
+    )  # fmt: skip
+    day = 86_400_000
+    for number, (member_id, job_id) in enumerate([("m", "a"), ("m", "a"), ("n", "a"), ("m", "b"), ("m", "a")]):
+        site.view(job_id, T + day * (number > 0), member_id=member_id, surface="home" if number else "mail")
+    found = site.read("a", "b", member_id="m", now=T + day)
+    assert found["all"] == [4, 1]
+    assert found["once"] == [2, 1]
+    assert found["lately"] == [1.5, 1]  # m's as of its first
+    assert found["jobs"] == [2, 2]
+    assert found["home"] == [1, 1]  # n's: m's first of a came by mail
+
+
+def test_once_is_said_and_is_another_stream(refused: Callable[..., None]) -> None:
+    assert str(once(views).where(surface="home")) == "once(views).where(surface='home')"
+    assert once(views).where(surface="home") == once(views.where(surface="home"))
+    assert count(once(views), by=job).state_key != count(views, by=job).state_key
+    refused(
+        lambda: once(connections),
+        "once(connections): these are not of a job",
+        "use it of views, likes, saves, …, or actions",
+    )
 
 
 def test_what_cannot_be_is_refused(refused: Callable[..., None]) -> None:

@@ -24,6 +24,7 @@ from streamrec.features.language import (
     job,
     last_cooccurrence,
     last_title,
+    once,
     posting,
     profile,
     rank,
@@ -72,7 +73,7 @@ def test_resemblance_of_those_who_touched_a_job(small: Any) -> None:
 
 
 def test_standing_among_open_jobs(small: Any) -> None:
-    by_day = count(actions, by=job, window=decay("1d"))
+    by_day = count(once(actions), by=job, window=decay("1d"))
     site = small(popular=standing(by_day), new=standing())
     for number, job_id in enumerate("abc"):
         site.post(job_id, posted_at=T - (1 + number) * DAY, closed=job_id == "b")
@@ -164,7 +165,7 @@ def test_connections(small: Any) -> None:
 
 
 def test_beside_the_best_at_home(small: Any) -> None:
-    counted = count(actions, by=job, window=decay("1d"))
+    counted = count(once(actions), by=job, window=decay("1d"))
     site = small(
         region=beside_best(counted, home(profile.region)), function=beside_best(counted, home(profile.function))
     )
@@ -198,11 +199,11 @@ def test_what_cannot_be_is_refused(refused: Callable[..., None]) -> None:
         "connections_at(profile.company)",
         "use connections_at(posting.company)",
     )
-    counted = count(actions, by=job, window=decay("1d"))
+    counted = count(once(actions), by=job, window=decay("1d"))
     homes = "use home(profile.region) or home(profile.function)"
     refused(lambda: beside_best(counted, home(profile.city)), "beside_best within home(profile.city)", homes)
     refused(lambda: beside_best(counted, profile.region), "beside_best within profile.region", homes)  # type: ignore[arg-type]
-    known = " or ".join(f"count(actions, by=job, window=decay({half_life}))" for half_life in ("1h", "1d", "10d"))
+    known = " or ".join(f"count(once(actions), by=job, window=decay({half_life}))" for half_life in ("1h", "1d", "10d"))
     refused(
         lambda: beside_best(count(views, by=job), home(profile.region)),
         "beside_best of count(views, by=job, window=always), by which jobs are not ordered", f"use {known}",
