@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
+from streamrec.models.averaging import Average
 from streamrec.models.base import Model
 from streamrec.models.calibration import Calibrator
 from streamrec.models.measures import Data
@@ -74,6 +75,9 @@ class _State(msgspec.Struct, array_like=True, frozen=True):
     segment_steps: tuple[int, ...] = ()
     segment_weights: bytes = b""
     segment_squares: bytes = b""
+    # Since version 7. Without them: the average begins at the weights.
+    average: bytes = b""
+    averaged: int = 0
 
 
 class JobCheck(Model):
@@ -90,6 +94,9 @@ class JobCheck(Model):
        negatives of them were learned: it is too high while traffic grows, and too low while it falls;
     3. the one trained with sampled lists: then it is not `calibrated`. No correction of the level is possible there:
        nothing was shown, so nothing says how often what is shown is checked.
+
+    With the first two the weights are the average of those of the last steps (see `models.averaging`), with the third the
+    newest.
 
     Until the first list closes there are positives only, half an hour of them. What they teach is good enough to go by, and
     wrong: with the negatives that then come, they are learned anew, from the state before the first of them. The lists of that
@@ -110,6 +117,7 @@ class JobCheck(Model):
         self._scaler = Scaler(width)
         self._check_steps = AdaGrad()
         self._check, self._score = Head(width, self._check_steps), ScoreHead(width, 1 + len(SEGMENTS))
+        self._average = Average(np.zeros(width))
         self._whole_lists, self._parts = Calibrator(), Calibrator()
         self._shown_rows = self._closed_rows = 0
         self._whole = False  # whether closed lists name the rows that were checked
@@ -128,8 +136,10 @@ class JobCheck(Model):
 
     def folded(self, data: Data | None = None) -> tuple[Floats, float]:
         """See `Model.folded`."""
-        slope, intercept = self._line(data)
-        return self._scaler.fold(slope * self._check.weights, intercept)
+        served = self._fitted(data)
+        if served is None:
+            return self._scaler.fold(self._check.weights, self._check.intercepts[0])
+        return self._scaler.fold(served.slope * self._average.weights, served.intercept)
 
     def folded_score(self) -> tuple[Floats, float]:
         """See `Model.folded_score`: without what the segments have of their own."""
@@ -153,15 +163,11 @@ class JobCheck(Model):
         """See `Model.deviations`."""
         return np.sqrt(self._scaler.variances)
 
-    def _line(self, data: Data | None) -> tuple[float, float]:
-        """Slope and intercept that log odds are told with."""
-        sampled = (1.0, self._check.intercepts[0])
-        if data == "sampled":
-            return sampled
-        if self.calibrated or (self._whole and SAMPLED not in self.learned):
-            served = self._whole_lists if self._whole else self._parts
-            return served.slope, served.intercept
-        return sampled
+    def _fitted(self, data: Data | None) -> Calibrator | None:
+        """What log odds are told by; None for what was trained with sampled lists."""
+        if data == "sampled" or not (self.calibrated or (self._whole and SAMPLED not in self.learned)):
+            return None
+        return self._whole_lists if self._whole else self._parts
 
     def _step(self, rows: Rows) -> None:
         if rows.is_shown and not self._shown_rows:
@@ -190,11 +196,14 @@ class JobCheck(Model):
             self._whole = self._whole or rows.is_whole
         flags = self._flags()
         self._score.learn(scaled, rows, segment_of(rows.matrix[0], flags) if flags else None)
-        logits = self._check.learn(scaled, rows.labels, rows.weights, rows.shown, int(rows.is_shown))
+        logits: Floats = (scaled * self._average.weights).sum(axis=1)
+        self._check.learn(scaled, rows.labels, rows.weights, rows.shown, int(rows.is_shown))
+        if rows.weights.any():  # else it was no step of this head
+            self._average.learn(self._check.weights)
         self._fit(rows, logits)
 
     def _fit(self, rows: Rows, logits: Floats) -> None:
-        """Fit the intercepts that may be served to rows of a shown list, whose log odds are given."""
+        """Fit what may be served to rows of a shown list, whose log odds by the average are given."""
         if rows.kind == CORRECTION:
             if ((rows.labels == 0.0) & (rows.weights < 0.0)).any():  # a check after closing, not one that was moved
                 self._whole_lists.learn_late()
@@ -252,6 +261,8 @@ class JobCheck(Model):
                 segment_steps=tuple(step.n_iterations for step in score.steps[1:]),
                 segment_weights=_bytes(score.weights[1:]),
                 segment_squares=_bytes(squares[1:]),
+                average=_bytes(self._average.weights),
+                averaged=self._average.steps,
             )
         )
 
@@ -263,9 +274,9 @@ class JobCheck(Model):
         segments = len(self._score.steps) - 1
         read = _completed(read, segments * width)
         assert read.score_intercepts is not None  # noqa: S101 - just completed
-        means, variances, weights, squares, score_weights, score_squares = (
+        means, variances, weights, squares, score_weights, score_squares, average = (
             _floats(name, getattr(read, name), width)
-            for name in ("means", "variances", "weights", "squares", "score_weights", "score_squares")
+            for name in ("means", "variances", "weights", "squares", "score_weights", "score_squares", "average")
         )
         if len(read.segment_steps) != segments:
             raise ValueError(f"{len(read.segment_steps)} segments, want {segments}")
@@ -274,7 +285,7 @@ class JobCheck(Model):
             for name in ("segment_weights", "segment_squares")
         )
         steps = [read.score_steps, *read.segment_steps]
-        counts = (read.rows, read.steps, read.shown_rows, read.closed_rows, *steps)
+        counts = (read.rows, read.steps, read.shown_rows, read.closed_rows, read.averaged, *steps)
         intercepts = (read.intercept, read.shown_intercept, *read.score_intercepts)
         if not all(map(math.isfinite, intercepts)) or min(counts) < 0:
             raise ValueError("an intercept that is not finite, or negative counts")
@@ -284,6 +295,7 @@ class JobCheck(Model):
             raise ValueError("variances or squares are negative")
         self._scaler.rows, self._scaler.means, self._scaler.variances = read.rows, means, variances
         self._check.weights, self._score.weights = weights, np.vstack([score_weights, own])
+        self._average.weights, self._average.steps = average, read.averaged
         self._check.intercepts = [read.intercept, read.shown_intercept]
         self._score.intercepts = list(read.score_intercepts)
         self._check_steps.squares, self._check_steps.n_iterations = squares, read.steps
@@ -304,6 +316,8 @@ def _completed(read: _State, width: int) -> _State:
     if not read.segment_steps:  # version 4
         steps, none = (0,) * (1 + len(SEGMENTS)), bytes(8 * width)
         read = msgspec.structs.replace(read, segment_steps=steps, segment_weights=none, segment_squares=none)
+    if not read.average:  # version 6
+        read = msgspec.structs.replace(read, average=read.weights)
     return read
 
 
@@ -312,7 +326,7 @@ def _moved(state: _State, move: Move) -> _State:
     arrays = {
         name: _bytes(move.of(np.frombuffer(getattr(state, name), "<f8").reshape(-1, width)))
         for name in ("means", "variances", "weights", "squares", "score_weights", "score_squares", "segment_weights",
-                     "segment_squares")
+                     "segment_squares", "average")
     }  # fmt: skip
     before = state.before_shown
     if before:

@@ -150,15 +150,11 @@ class Head:
         self.weights: Floats = np.zeros(width)
         self.intercepts = [0.0, 0.0]
 
-    def learn(self, scaled: Floats, labels: Floats, weights: Floats, shown: int, sort: int = 0) -> Floats:
+    def learn(self, scaled: Floats, labels: Floats, weights: Floats, shown: int, sort: int = 0) -> None:
         """One step on n rows, with their summed gradient divided by `shown`.
 
         Where `shown` is n this is the mean, as in River's `learn_many`. Where it is the size of the list that the rows are
         a part of, the steps of all parts add up to the list's.
-
-        Returns
-        -------
-        Log odds of the rows before the step, without an intercept.
         """
         logits: Floats = (scaled * self.weights).sum(axis=1)
         slopes = (sigmoid(logits + self.intercepts[sort]) - labels) * weights
@@ -166,7 +162,6 @@ class Head:
         gradient = (slopes[:, None] * scaled).sum(axis=0) / shown
         self.intercepts[sort] -= self.intercept_lr * float(slopes.sum()) / shown
         self.optimizer.step(self.weights, gradient)
-        return logits
 
 
 class ListRegression(river_base.Classifier):
