@@ -117,7 +117,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     probe_metrics_port: int = 9103
 
     # The probe: how long an event takes until an answer shows it, by members who are nobody.
-    probe_url: str | None = None  # of a lookup, or of what balances load over several; None: lookup_host and lookup_port
+    probe_url: str | None = (
+        None  # of a lookup, or of what balances load over several; None: lookup_host and lookup_port
+    )
     probe_interval_s: float = 2.0  # between two probes; partitions take turns
     probe_timeout_s: float = 10.0  # an event that no answer shows by then has come to nothing
 

@@ -29,6 +29,7 @@ QUERIES = {query.expr: query.quiet for screen in DASHBOARDS for panel in screen.
 
 @pytest.fixture(scope="module")
 def prometheus(system: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    system.start("probe", STREAMREC_PROBE_INTERVAL_S="0.2")  # several results of each partition in each RANGE
     started = Prometheus(Path(tmp_path_factory.mktemp("prometheus")), system.settings)
     yield started
     started.stop()
