@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Final, Self
 from urllib.parse import quote, urlsplit
 
+from streamrec import tracing
 from streamrec.settings import Settings
 
 LISTED: Final = 20  # jobs of a list that are looked at
@@ -42,7 +43,7 @@ class Answers:
         """
         try:
             path = f"{self._path}/v1/members/{quote(member_id, safe='')}/recommendations?limit={LISTED}&track=false"
-            self._connection.request("GET", path)
+            self._connection.request("GET", path, headers={name: text.decode() for name, text in tracing.carried()})
             response = self._connection.getresponse()
             body = response.read()
         except (OSError, http.client.HTTPException) as error:

@@ -11,7 +11,7 @@ from typing import Final, Literal, get_args
 
 import msgspec
 
-from streamrec import codecs
+from streamrec import codecs, tracing
 from streamrec.events import JobDismissal
 from streamrec.kafka.admin import Admin
 from streamrec.kafka.client import KafkaRefusedError, KafkaUnavailableError
@@ -58,7 +58,7 @@ class Prober:
     def probe(self, partition: int) -> Outcome | None:
         """Dismiss a job as the partition's member, and wait for the answer that shows it; None when it was told to stop."""
         member_id = self._members[partition]
-        with Answers(self._url) as answers:
+        with tracing.whole("probe"), Answers(self._url) as answers:
             try:
                 jobs = answers.jobs(member_id)
             except NoAnswerError as error:
@@ -84,7 +84,9 @@ class Prober:
         event = JobDismissal(
             event_id=uuid.uuid4().hex, member_id=member_id, job_id=job_id, occurred_at=time.time_ns() // 1_000_000
         )
-        producer.send_now(Record(topic=TOPIC, key=member_id.encode(), value=codecs.encode(event)))
+        producer.send_now(
+            Record(topic=TOPIC, key=member_id.encode(), value=codecs.encode(event), headers=tracing.carried())
+        )
         producer.flush(self._settings.produce_timeout_s)
 
     def _await(self, answers: Answers, partition: int, job_id: str, began: float) -> Outcome | None:

@@ -10,7 +10,7 @@ from typing import Final
 
 import prometheus_client
 
-from streamrec import metrics
+from streamrec import metrics, tracing
 from streamrec.probe.probe import RESULTS, Outcome, Prober
 from streamrec.settings import Settings
 
@@ -48,6 +48,7 @@ def run(settings: Settings) -> int:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     logging.getLogger("streamrec").setLevel(logging.INFO)
     metrics.started("probe")
+    tracing.start("probe", settings)
     for partition in range(settings.partitions):
         for result in RESULTS:  # from 0 on, so that the first one is a growth
             metrics.PROBES.labels(partition, result)

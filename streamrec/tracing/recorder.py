@@ -1,0 +1,199 @@
+"""Makes spans by OpenTelemetry's SDK, and sends them by OTLP over HTTP. Imported only where traces are on."""
+
+import atexit
+import os
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from importlib.metadata import version
+from typing import Any, Final
+
+from opentelemetry import context, propagate, trace
+from opentelemetry.context import Context
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
+from opentelemetry.trace import Link, SpanKind
+from opentelemetry.trace.status import Status, StatusCode
+
+from streamrec.tracing import Headers, Read, Sent
+
+BY_ENVIRONMENT: Final = "otlp"  # of the setting: where to is what OTEL_EXPORTER_OTLP_... say
+_TRACES: Final = "/v1/traces"
+_FAILED: Final = 500
+_PATIENCE_S: Final = 1.0
+
+
+class LinkedSampler(Sampler):
+    """Decides on a root span with links as those did who are linked to: it is recorded if any of them is.
+
+    All else is up to `inner`: what begins a trace, and what has a parent.
+    """
+
+    def __init__(self, inner: Sampler) -> None:
+        self._inner = inner
+
+    def should_sample(
+        self, parent_context: Context | None, trace_id: int, name: str, kind: SpanKind | None = None,
+        attributes: Any = None, links: Sequence[Link] | None = None, trace_state: Any = None,
+    ) -> SamplingResult:  # fmt: skip
+        """See `Sampler`."""
+        parent = trace.get_current_span(parent_context).get_span_context()
+        if links and not parent.is_valid:
+            sampled = any(link.context.trace_flags.sampled for link in links)
+            return SamplingResult(Decision.RECORD_AND_SAMPLE if sampled else Decision.DROP, attributes)
+        return self._inner.should_sample(parent_context, trace_id, name, kind, attributes, links, trace_state)
+
+    def get_description(self) -> str:
+        """See `Sampler`."""
+        return f"LinkedSampler({self._inner.get_description()})"
+
+
+class Recorder:
+    """One a process.
+
+    Parameters
+    ----------
+    role
+        What the process is: ``worker``, ``lookup``, …
+    where
+        The setting `tracing`: ``otlp``, or where a collector takes OTLP over HTTP. All else is up to the environment
+        (``OTEL_TRACES_SAMPLER``, ``OTEL_EXPORTER_OTLP_HEADERS``, ``OTEL_SERVICE_NAME``, ``OTEL_PROPAGATORS``, …).
+    """
+
+    def __init__(self, role: str, where: str) -> None:
+        named = "OTEL_SERVICE_NAME" in os.environ or "service.name=" in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
+        attributes = {"service.version": version("streamrec"), "service.instance.id": str(os.getpid())}
+        if not named:
+            attributes |= {"service.namespace": "streamrec", "service.name": f"streamrec-{role}"}
+        self._provider = TracerProvider(resource=Resource.create(attributes), shutdown_on_exit=False)
+        self._provider.sampler = LinkedSampler(self._provider.sampler)
+        self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=_endpoint(where))))
+        self._tracer = self._provider.get_tracer("streamrec", version("streamrec"))
+        self._closing, self._closed = threading.Event(), threading.Event()
+        threading.Thread(
+            target=self._end, name="traces-end", daemon=True
+        ).start()  # at the exit it would be too late for one
+        atexit.register(self.close)
+
+    def _end(self) -> None:
+        self._closing.wait()
+        self._provider.shutdown()
+        self._closed.set()
+
+    def close(self) -> None:
+        """Send what waits, for at most a second: a collector that is away must not hold up the end of a process."""
+        atexit.unregister(self.close)
+        self._closing.set()
+        self._closed.wait(_PATIENCE_S)
+
+    @contextmanager
+    def _span(self, name: str, kind: SpanKind, attributes: Mapping[str, Any], **more: Any) -> Iterator[None]:
+        with self._tracer.start_as_current_span(name, kind=kind, attributes=attributes, **more):
+            yield
+
+    def batch(self, topic: str, partition: int, records: Sequence[Read]) -> AbstractContextManager[None]:
+        """A batch of records that carry one context is part of that trace; one of several is linked to each."""
+        links = _links(records)
+        attributes = {
+            "messaging.system": "kafka", "messaging.operation.type": "process", "messaging.operation.name": "process",
+            "messaging.destination.name": topic, "messaging.destination.partition.id": str(partition),
+            "messaging.batch.message_count": len(records), "messaging.kafka.offset": records[0].offset,
+        }  # fmt: skip
+        parent = Context()
+        if len(links) == 1:
+            parent = trace.set_span_in_context(trace.NonRecordingSpan(links[0].context), parent)
+        return self._span(f"process {topic}", SpanKind.CONSUMER, attributes, links=links, context=parent)
+
+    def commit(self, slot: str, writes: int) -> AbstractContextManager[None]:
+        """Part of what is under way; nothing by itself."""
+        attributes = {"db.system.name": "redis", "db.operation.name": "EXEC", "db.operation.batch.size": writes,
+                      "streamrec.slot": slot}  # fmt: skip
+        return self._span(f"commit {slot}", SpanKind.CLIENT, attributes) if _under_way() else nullcontext()
+
+    def send(self, records: Sequence[Sent]) -> AbstractContextManager[None]:
+        """Part of what is under way; nothing by itself."""
+        if not _under_way():
+            return nullcontext()
+        names = sorted({record.topic for record in records})
+        attributes: dict[str, Any] = {
+            "messaging.system": "kafka", "messaging.operation.type": "send", "messaging.operation.name": "send",
+            "messaging.batch.message_count": len(records),
+        }  # fmt: skip
+        if len(names) == 1:
+            attributes["messaging.destination.name"] = names[0]
+        return self._span(f"send {', '.join(names)}", SpanKind.PRODUCER, attributes)
+
+    def whole(self, name: str) -> AbstractContextManager[None]:
+        """A trace that begins here, if the sampler says so."""
+        return self._span(name, SpanKind.INTERNAL, {}, context=Context())
+
+    def stage(self, name: str, seconds: float) -> None:
+        """Part of what is under way; nothing by itself."""
+        if not _under_way():
+            return
+        ended = time.time_ns()
+        span = self._tracer.start_span(name, start_time=ended - int(seconds * 1e9))
+        span.end(end_time=ended)
+
+    def carried(self) -> Headers:
+        """What `propagate` makes of what is under way, sampled or not: who is asked next decides alike."""
+        carrier: dict[str, str] = {}
+        propagate.inject(carrier)
+        return tuple((name, value.encode()) for name, value in carrier.items())
+
+    @contextmanager
+    def serve(self, method: str, route: str, path: str, headers: Mapping[str, str]) -> Iterator["Served"]:
+        """Within it, a request is answered."""
+        attributes = {"http.request.method": method, "http.route": route, "url.path": path, "url.scheme": "http"}
+        token = context.attach(propagate.extract(headers, Context()))
+        try:
+            with self._tracer.start_as_current_span(
+                f"{method} {route}", kind=SpanKind.SERVER, attributes=attributes
+            ) as span:
+                yield Served(span)
+        finally:
+            context.detach(token)
+
+
+class Served:
+    """The span of a request."""
+
+    def __init__(self, span: trace.Span) -> None:
+        self._span = span
+
+    def answered(self, status: int, request_id: str) -> None:
+        """The answer has begun."""
+        self._span.set_attribute("http.response.status_code", status)
+        self._span.set_attribute("streamrec.request_id", request_id)
+        if status >= _FAILED:
+            self._span.set_attribute("error.type", str(status))
+            self._span.set_status(Status(StatusCode.ERROR))
+
+
+def _endpoint(where: str) -> str | None:
+    if where == BY_ENVIRONMENT:
+        return None
+    return where if where.endswith(_TRACES) else where.rstrip("/") + _TRACES
+
+
+def _under_way() -> bool:
+    return trace.get_current_span().is_recording()
+
+
+def _links(records: Sequence[Read]) -> list[Link]:
+    """One for each context that records carry, in their order."""
+    found: dict[tuple[tuple[str, bytes], ...], int] = {}
+    for record in records:
+        if record.headers:
+            found.setdefault(tuple(record.headers), record.offset)
+    links: dict[tuple[int, int], Link] = {}
+    for headers, offset in found.items():
+        carrier = {name.lower(): (value or b"").decode("latin-1") for name, value in headers}
+        made = trace.get_current_span(propagate.extract(carrier, Context())).get_span_context()
+        if made.is_valid:
+            links.setdefault((made.trace_id, made.span_id), Link(made, {"messaging.kafka.offset": offset}))
+    return list(links.values())
