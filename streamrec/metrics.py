@@ -230,7 +230,8 @@ PRODUCED = Counter("streamrec_lookup_events_total", "Events taken over HTTP.", [
 # Freshness of answers (probe)
 PROBES = Counter(
     "streamrec_probes_total",
-    "Probes, by what came of them: fresh (an answer showed the event), late (none did in time), no_answer (over HTTP), "
+    "Probes, by what came of them: fresh (an answer showed the event), late (none did in time), no_answer (over HTTP, by the "
+    "member's state), "
     "not_produced (to Kafka), no_jobs (the list was empty).",
     ["partition", "result"],
 )

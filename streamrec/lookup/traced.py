@@ -15,7 +15,7 @@ _START: Final = "http.response.start"
 
 def traced(app: ASGIApp, method: str, route: str) -> ASGIApp:
     """`app`, which answers one operation, with a span around each of its requests; `app` itself while traces are off."""
-    recorder = tracing.recorder()
+    recorder = tracing.current()
     return app if recorder is None else _Traced(app, method, route, recorder)
 
 

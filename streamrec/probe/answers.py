@@ -11,6 +11,7 @@ from streamrec.settings import Settings
 
 LISTED: Final = 20  # jobs of a list that are looked at
 _PATIENCE_S: Final = 2.0  # for one answer: what takes longer is as good as none
+_SHOWN: Final = 200  # bytes of what an answer says instead
 _IMPERSONAL: Final = ("store_unavailable", "unreadable_state")  # of `degraded`: see `lookup.service.DEGRADED`
 
 
@@ -33,16 +34,16 @@ class Answers:
         self._connection = kind(parts.hostname or "", parts.port, timeout=_PATIENCE_S)
         self._url, self._path = url, parts.path.rstrip("/")
 
-    def jobs(self, member_id: str) -> list[str] | None:
-        """Ids of the first jobs of a member's own list; None where it is not by the member's state, which could not be read.
+    def jobs(self, member_id: str) -> list[str]:
+        """Ids of the first jobs of a member's own list.
 
         Raises
         ------
         NoAnswerError
-            There is no list in the answer, or no answer.
+            There is no answer, no list in it, or a list that is not by the member's state.
         """
+        path = f"{self._path}/v1/members/{quote(member_id, safe='')}/recommendations?limit={LISTED}&track=false"
         try:
-            path = f"{self._path}/v1/members/{quote(member_id, safe='')}/recommendations?limit={LISTED}&track=false"
             self._connection.request("GET", path, headers={name: text.decode() for name, text in tracing.carried()})
             response = self._connection.getresponse()
             body = response.read()
@@ -50,17 +51,18 @@ class Answers:
             self._connection.close()  # the next question opens another
             raise NoAnswerError(f"{self._url} does not answer: {error or type(error).__name__}") from error
         if response.status != http.client.OK:
-            raise NoAnswerError(
-                f"{self._url} answers with status {response.status}: {body[:200].decode(errors='replace')}"
-            )
+            said = body[:_SHOWN].decode(errors="replace")
+            raise NoAnswerError(f"{self._url} answers with status {response.status}: {said}")
         try:
             answer = json.loads(body)
-            jobs = [str(item["job_id"]) for item in answer["items"]]
-            return None if answer["degraded"] in _IMPERSONAL else jobs
+            degraded, jobs = answer["degraded"], [str(item["job_id"]) for item in answer["items"]]
         except (ValueError, KeyError, TypeError) as error:
             raise NoAnswerError(
                 f"{self._url} answers with something that is no list: is it a streamrec lookup?"
             ) from error
+        if degraded in _IMPERSONAL:
+            raise NoAnswerError(f"the answer of {self._url} is not by the member's state: {degraded}")
+        return jobs
 
     def __enter__(self) -> Self:
         return self

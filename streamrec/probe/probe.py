@@ -26,7 +26,7 @@ RESULTS: Final[tuple[Result, ...]] = get_args(Result)
 TOPIC: Final = topic_of(JobDismissal.__name__).name
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.002, 0.05  # between two looks at the list
 _LONGER: Final = 1.25  # so that a look costs a tenth of what is measured, or so
-_KAFKA_PATIENCE_S: Final = 3.0
+_KAFKA_PATIENCE_S: Final = 2.0
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,7 +96,7 @@ class Prober:
         while time.monotonic() - began < self._settings.probe_timeout_s:
             try:
                 jobs = answers.jobs(member_id)
-                if jobs is not None and job_id not in jobs:
+                if job_id not in jobs:
                     return Outcome(partition=partition, result="fresh", seconds=time.monotonic() - began)
                 result, why = "late", f"after {self._settings.probe_timeout_s:g} s a dismissed job is still in the list"
             except NoAnswerError as error:

@@ -74,7 +74,7 @@ def stop() -> None:
         _recorder = None
 
 
-def recorder() -> "Recorder | None":
+def current() -> "Recorder | None":
     """What makes spans; None while it is off."""
     return _recorder
 
