@@ -231,8 +231,7 @@ PRODUCED = Counter("streamrec_lookup_events_total", "Events taken over HTTP.", [
 PROBES = Counter(
     "streamrec_probes_total",
     "Probes, by what came of them: fresh (an answer showed the event), late (none did in time), no_answer (over HTTP, by the "
-    "member's state), "
-    "not_produced (to Kafka), no_jobs (the list was empty).",
+    "member's state), not_produced (to Kafka), no_jobs (the list was empty).",
     ["partition", "result"],
 )
 PROBE_SECONDS = Histogram(

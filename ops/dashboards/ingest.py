@@ -38,8 +38,8 @@ DELAY: Final = Row("Where is the delay?", (
     ),
     Panel(
         title="Probes, by result", unit="ops", stacked=True,
-        says="fresh: an answer showed the event. late: none did in time. no_answer: the lookup, or Redis for it. not_produced: Kafka. "
-        "no_jobs: no job is open, so that nothing can be shown.",
+        says="fresh: an answer showed the event. late: none did in time. no_answer: the lookup, or Redis for it. "
+        "not_produced: Kafka. no_jobs: no job is open, so that nothing can be shown.",
         queries=(rate("streamrec_probes_total", "result"),),
     ),
     Panel(
