@@ -85,9 +85,12 @@ def test_whoever_begins_a_trace_decides_whether_it_is_recorded(on: Collector) ->
         tracing.stage("fold", 0.1)
     with tracing.batch("c", 0, [of(ONE, sampled=False), of(OTHER)]):
         pass
+    with tracing.batch("d", 0, [of(ONE, span="2" * 16), of(ONE, sampled=False), of(OTHER)]):
+        pass
     assert carried.startswith(f"00-{ONE}-".encode())
     assert carried.endswith(b"-00"), "who reads what is sent knows that it is not"
-    assert [span.name for span in spans(on)] == ["process c"]
+    assert [(span.name, len(span.links)) for span in spans(on)] == [("process c", 1), ("process d", 2)]
+    assert [span.trace == OTHER for span in spans(on)] == [True, False]
 
 
 def test_the_environment_decides_what_begins_here(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,6 +125,7 @@ def test_headers_that_are_none_are_no_context(on: Collector) -> None:
         (("traceparent", None),),
         (("Generation", b"1"),),
         (("traceparent", b"00-0-0-01"),),
+        (("traceparent", b"00-" + b"0" * 32 + b"-" + b"1" * 16 + b"-01"),),
     ]
     with tracing.batch("a", 0, [Read(number, headers) for number, headers in enumerate(broken)]):  # type: ignore[arg-type]
         pass
