@@ -112,7 +112,7 @@ def ask_in_trouble(system: System, member_id: str) -> None:
     )
     system.client.set(system.keys.member("unreadable"), b"\xff")
     assert system.recommendations("unreadable")["degraded"] == "unreadable_state"
-    system.client.execute_command("CLIENT", "PAUSE", 2 * system.settings.lookup_budget_ms, "ALL")
+    system.client.client_pause(2 * system.settings.lookup_budget_ms, all=True)
     assert system.recommendations(member_id)["degraded"] == "store_unavailable"
 
 
