@@ -75,9 +75,7 @@ class Recorder:
         self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=_endpoint(where))))
         self._tracer = self._provider.get_tracer("streamrec", version("streamrec"))
         self._closing, self._closed = threading.Event(), threading.Event()
-        threading.Thread(
-            target=self._end, name="traces-end", daemon=True
-        ).start()  # at the exit it would be too late for one
+        threading.Thread(target=self._end, name="traces-end", daemon=True).start()  # at the exit none can be started
         atexit.register(self.close)
 
     def _end(self) -> None:
