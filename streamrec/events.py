@@ -6,8 +6,11 @@ the Avro records in ``avro/``; a test holds the two equal.
 
 from enum import IntEnum
 from hashlib import blake2b
+from typing import Final
 
 import msgspec
+
+PROBES: Final = "streamrec-probe-"  # how the ids of reserved members begin: see `is_probe`
 
 
 class Action(IntEnum):
@@ -322,6 +325,21 @@ def digest_of(member_id: str) -> str:
     'd8963d899008cf8c05369be7b9042715'
     """
     return blake2b(member_id.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def is_probe(member_id: str) -> bool:
+    """Whether the member is one of those that only watch how fresh answers are (see `streamrec.probe`), and is nobody.
+
+    What it does is in its own answers, and nowhere else: no count, connection or training example holds anything of it. So it is
+    in every replay of a log, since each reader of the log asks here: `features.fold`, `features.network`, `models.labels`,
+    `ranking.examples`, `training.evaluate`.
+
+    Examples
+    --------
+    >>> is_probe("streamrec-probe-7"), is_probe("ann")
+    (True, False)
+    """
+    return member_id.startswith(PROBES)
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):

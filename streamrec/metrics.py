@@ -174,7 +174,7 @@ STORE_SECONDS = Histogram(
 STORE_ERRORS = Counter("streamrec_store_errors_total", "Failed calls of the store.", ["operation"])
 UNREADABLE = Counter("streamrec_unreadable_values_total", "Stored values that this version cannot read.", ["kind"])
 
-# Kafka clients (worker, trainer and lookup)
+# Kafka clients (worker, trainer, lookup and probe)
 PRODUCE_SECONDS = Histogram(
     "streamrec_kafka_produce_seconds", "From handing records over until all of them are acknowledged.", buckets=_FAST
 )
@@ -189,7 +189,7 @@ KAFKA_ERRORS = Counter(
 ASSIGNMENTS = Counter("streamrec_assignments_total", "Times that the group gave this process its partitions.")
 ASSIGNED = Gauge("streamrec_assigned_partitions", "Partitions that this process reads.", multiprocess_mode="livesum")
 
-# Process (worker, trainer and lookup)
+# Process (worker, trainer, lookup and probe)
 STARTED = Gauge(
     "streamrec_started_timestamp_seconds",
     "When the process started, with its version: a change is a deployment or a restart.",
@@ -226,6 +226,20 @@ CANDIDATES = Histogram(
 )
 IMPRESSIONS = Counter("streamrec_lookup_impressions_total", "Records of what tracked answers showed.", ["result"])
 PRODUCED = Counter("streamrec_lookup_events_total", "Events taken over HTTP.", ["topic", "result"])
+
+# Freshness of answers (probe)
+PROBES = Counter(
+    "streamrec_probes_total",
+    "Probes, by what came of them: fresh (an answer showed the event), late (none did in time), no_answer (over HTTP, by the "
+    "member's state), not_produced (to Kafka), no_jobs (the list was empty).",
+    ["partition", "result"],
+)
+PROBE_SECONDS = Histogram(
+    "streamrec_probe_seconds",
+    "From an event of the probe, before it is produced, to the first answer over HTTP that shows it.",
+    ["partition"],
+    buckets=_SLOW,
+)
 
 
 def started(role: str) -> None:

@@ -114,6 +114,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     metrics_host: str = "127.0.0.1"
     worker_metrics_port: int = 9101
     trainer_metrics_port: int = 9102
+    probe_metrics_port: int = 9103
+
+    # Traces by OpenTelemetry. Needs `pip install 'streamrec[tracing]'`.
+    tracing: str = (
+        "off"  # or http(s)://collector:4318, which takes OTLP; or otlp: the environment's OTEL_... say where and how
+    )
+
+    # The probe: how long an event takes until an answer shows it, by members who are nobody.
+    probe_url: str | None = (
+        None  # of a lookup, or of what balances load over several; None: lookup_host and lookup_port
+    )
+    probe_interval_s: float = 2.0  # between two probes; partitions take turns
+    probe_timeout_s: float = 10.0  # an event that no answer shows by then has come to nothing
 
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
@@ -130,6 +143,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ValueError("schema_registry must start with http:// or https://")
         if self.registry_user_info is not None and ":" not in self.registry_user_info:
             raise ValueError("registry_user_info must be user:password")
+        if self.probe_interval_s <= 0 or self.probe_timeout_s <= 0:
+            raise ValueError("probe_interval_s and probe_timeout_s must be above 0")
+        if self.probe_url is not None and not self.probe_url.startswith(("http://", "https://")):
+            raise ValueError("probe_url must start with http:// or https://")
+        if self.tracing not in ("off", "otlp") and not self.tracing.startswith(("http://", "https://")):
+            raise ValueError("tracing must be off, otlp, or start with http:// or https://")
         if self.registry_timeout_s <= 0 or self.registry_patience_s < 0:
             raise ValueError("registry_timeout_s must be above 0, registry_patience_s not below")
 

@@ -32,6 +32,17 @@ DELAY: Final = Row("Where is the delay?", (
         queries=quantiles("streamrec_event_to_state_seconds", "topic", shares=(0.99,)),
     ),
     Panel(
+        title="From event to answer, by partition", unit="s", limits=above(2, 10),
+        says="99th percentile of the probe's. One partition alone: the worker that has it, or what that waits for.",
+        queries=quantiles("streamrec_probe_seconds", "partition", shares=(0.99,)),
+    ),
+    Panel(
+        title="Probes, by result", unit="ops", stacked=True,
+        says="fresh: an answer showed the event. late: none did in time. no_answer: the lookup, or Redis for it. "
+        "not_produced: Kafka. no_jobs: no job is open, so that nothing can be shown.",
+        queries=(rate("streamrec_probes_total", "result"),),
+    ),
+    Panel(
         title="Time in each stage", unit="percentunit", stacked=True, limits=above(0.7, 0.9),
         says="Share of a core that each stage of the batches takes, waiting included. Produce waits for Kafka, read and commit "
         "for Redis, the rest is the CPU's.",

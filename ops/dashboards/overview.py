@@ -56,17 +56,22 @@ HEALTHY: Final = Row("Is it healthy?", (
 
 FRESH: Final = Row("Is it fresh?", (
     Panel(
-        title="From event to state", unit="s", limits=above(2, 10), more="streamrec-ingest",
+        title="From event to answer", width=6, unit="s", limits=above(2, 10), more="streamrec-ingest",
+        says="By the probe: from an event until an answer over HTTP shows it. It grows alone: the lookup; else see the next.",
+        queries=quantiles("streamrec_probe_seconds"),
+    ),
+    Panel(
+        title="From event to state", width=6, unit="s", limits=above(2, 10), more="streamrec-ingest",
         says="From Kafka's timestamp of an event to its committed transaction. The objective: 99 % within 2 s.",
         queries=quantiles("streamrec_event_to_state_seconds", where='topic!~".*-activity|training-examples"'),
     ),
     Panel(
-        title="Lag", unit="short", limits=above(10_000, 100_000), more="streamrec-ingest",
+        title="Lag", width=6, unit="short", limits=above(10_000, 100_000), more="streamrec-ingest",
         says="Records that Kafka holds and the state does not, by topic. It grows: more workers, or see where time goes.",
         queries=(Query("sum by (topic) (streamrec_lag_records)", "{{topic}}"),),
     ),
     Panel(
-        title="Age of what answers are made of", unit="s", limits=above(60, 600), more="streamrec-lookup",
+        title="Age of what answers are made of", width=6, unit="s", limits=above(60, 600), more="streamrec-lookup",
         says="Since the jobs were last known to be current, and since the model that ranks was written.",
         queries=(
             Query('max by (job) (streamrec_table_age_seconds{job!="trainer"})', "jobs, {{job}}"),
@@ -117,7 +122,7 @@ OVERVIEW: Final = Screen(
     (
         ("Is data flowing?", "Events a second and Lists a second are above zero; Lag does not grow."),
         ("Is anything broken?", "Nothing in the first row is red. Each figure leads to the screen that says why."),
-        ("Is it fresh?", "From event to state stays under the dashed line."),
+        ("Is it fresh?", "From event to answer, and to state, stay under the dashed lines."),
         ("Is it good?", "The model's log loss is under the constant's, and hits are where they were a day ago."),
         ("What changed?", "Purple marks are deployments and restarts."),
     ),

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Final
 
-from streamrec import metrics
+from streamrec import metrics, tracing
 from streamrec.agents.faults import FAULTS
 from streamrec.agents.ownership import Hold
 from streamrec.agents.schemas import SchemaPendingError, Schemas
@@ -81,7 +81,8 @@ async def feed(agent: OwnerAgent, hold: Hold, batch: Batch, ours: Callable[[], b
                 if skipped := len(batch.records) - len(fresh):
                     metrics.SKIPPED.labels(batch.topic).inc(skipped)
                 if fresh:
-                    await agent.handle(hold, batch.topic, batch.partition, fresh)
+                    with tracing.batch(batch.topic, batch.partition, fresh):
+                        await agent.handle(hold, batch.topic, batch.partition, fresh)
                     _observe(batch, fresh)
         except FencedError:
             hold.lost = True

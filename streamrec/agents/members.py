@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
-from streamrec import codecs, metrics
+from streamrec import codecs, metrics, tracing
 from streamrec.agents.base import OwnerAgent
 from streamrec.agents.dead_letters import dead_letter
 from streamrec.agents.derived import ActivityBuffer, NetworkBuffer
@@ -50,6 +50,9 @@ MEMBER_TOPICS: Final = (
     "job-views", "job-saves", "job-likes", "job-applications", "job-dismissals", "connections", "member-profiles",
     "impressions", "impressions-seen",
 )  # fmt: skip
+_TRACED: Final = frozenset(
+    ("decode", "read", "fold")
+)  # the others have spans of their own: see `tracing.send` and `commit`
 _BREATHE_EVERY: Final = 64  # records folded between two chances for the rest of the process
 
 Decoded = JobEvent | Connection | MemberProfile | Tombstone | Impression | ImpressionSeen
@@ -317,4 +320,6 @@ def _recalled(sources: int) -> None:
 def _stage(name: str, started: float) -> float:
     now = time.perf_counter()
     metrics.STAGE.labels(name).observe(now - started)
+    if name in _TRACED:
+        tracing.stage(name, now - started)
     return now

@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 
 from faust.types import TP
 
-from streamrec import metrics
+from streamrec import metrics, tracing
 from streamrec.kafka.admin import Admin
 from streamrec.kafka.client import KafkaUnavailableError
 from streamrec.stores.base import PutFields, Slot, Store, Write
@@ -99,7 +99,8 @@ class Hold:
         ledger: list[Write] = [PutFields(self._positions_key, {topic: pack(position)})]
         if marks:
             ledger.append(PutFields(self._marks_key, {source: pack(mark) for source, mark in marks.items()}))
-        await self.slot.commit([*writes, *ledger])
+        with tracing.commit(self.name, len(writes) + len(ledger)):
+            await self.slot.commit([*writes, *ledger])
         self._positions[topic] = position
         self.marks.update(marks)
 

@@ -19,7 +19,7 @@ from typing import Final
 
 import faust
 
-from streamrec import garbage
+from streamrec import garbage, tracing
 from streamrec.agents.app import StreamApp
 
 log = logging.getLogger(__name__)
@@ -83,5 +83,6 @@ def run(app: StreamApp, patience_s: float) -> int:
             return stop.code if isinstance(stop.code, int) else 0
     if app.moved:
         logging.shutdown()
+        tracing.stop()
         os.execv(sys.executable, sys.orig_argv)  # noqa: S606 - this very program, with its own arguments
     return 0

@@ -17,7 +17,7 @@ from typing import ClassVar, Final
 import numpy as np
 import prometheus_client
 
-from streamrec import codecs, metrics, topics
+from streamrec import codecs, metrics, topics, tracing
 from streamrec.agents import process
 from streamrec.agents.app import StreamApp, check_topics
 from streamrec.agents.base import OwnerAgent, attach
@@ -331,6 +331,7 @@ def run(settings: Settings) -> int:
         return code
     generation = current_of(settings)
     metrics.started("trainer")
+    tracing.start("trainer", settings)
     prometheus_client.start_http_server(settings.trainer_metrics_port, settings.metrics_host)
     try:
         return process.run(build(settings, generation), settings.drain_timeout_s)

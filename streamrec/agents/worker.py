@@ -12,7 +12,7 @@ from typing import Final
 
 import prometheus_client
 
-from streamrec import garbage, metrics, topics
+from streamrec import garbage, metrics, topics, tracing
 from streamrec.agents import process
 from streamrec.agents.app import StreamApp, check_generation, check_topics
 from streamrec.agents.base import attach
@@ -118,5 +118,6 @@ def run(settings: Settings) -> int:
     if code := check_generation("worker", settings, generation):
         return code
     metrics.started("worker")
+    tracing.start("worker", settings)
     prometheus_client.start_http_server(settings.worker_metrics_port, settings.metrics_host)
     return process.run(build(settings, generation), settings.drain_timeout_s)

@@ -9,10 +9,10 @@ import click
 from streamrec.settings import SettingsError
 
 COMMANDS: Final = {
-    "demo": "demo", "up": "run", "worker": "run", "trainer": "run", "lookup": "run", "topics": "topics", "schemas": "schemas",
-    "status": "status", "doctor": "doctor", "dead-letters": "dead_letters", "members": "members", "replay": "replay",
-    "evaluate": "evaluate", "simulate": "simulate", "bootstrap": "building",
-    "rebuild": "building", "workflows": "workflows", "features": "features", "kafka": "kafka", "bench": "bench",
+    "demo": "demo", "up": "run", "worker": "run", "trainer": "run", "lookup": "run", "probe": "probe", "topics": "topics",
+    "schemas": "schemas", "status": "status", "doctor": "doctor", "dead-letters": "dead_letters", "members": "members",
+    "replay": "replay", "evaluate": "evaluate", "simulate": "simulate", "bootstrap": "building", "rebuild": "building",
+    "workflows": "workflows", "features": "features", "kafka": "kafka", "bench": "bench",
 }  # fmt: skip
 
 

@@ -267,7 +267,7 @@ def _services(settings: Settings) -> Iterator[Finding]:
 def _away(name: str, error: str, free: bool, setting: str) -> Finding:
     if free:
         return Finding(
-            "broken", name, f"it does not run here ({error})", f"streamrec {name}, or streamrec up for all three"
+            "broken", name, f"it does not run here ({error})", f"streamrec {name}, or streamrec up for all of them"
         )
     what = f"something else than streamrec listens on its port, or it hangs ({error})"
     return Finding("broken", name, what, f"stop that, or choose another port with STREAMREC_{setting.upper()}")

@@ -1,4 +1,4 @@
-"""``streamrec worker``, ``trainer``, ``lookup``: one process each, as in production; ``streamrec up``: all three."""
+"""``streamrec worker``, ``trainer``, ``lookup``: one process each, as in production; ``streamrec up``: these and the probe."""
 
 import sys
 
@@ -76,7 +76,7 @@ def lookup(settings: Settings, port: int | None, workers: int | None) -> None:
 @click.option("--port", type=click.IntRange(1, 65535), help="Port of the API; default: the setting lookup_port.")
 @with_settings
 def up(settings: Settings, port: int | None) -> None:
-    """Run worker, trainer and lookup on this machine against the configured Kafka and Redis.
+    """Run worker, trainer, lookup and probe on this machine against the configured Kafka and Redis.
 
     Missing topics are created. A process that crashes is started again. What they log comes out here, after the name of
     the process. Ctrl-C stops them one after another, a second Ctrl-C at once.

@@ -108,7 +108,9 @@ def _ask_services(settings: Settings, status: Status) -> Any:
     from streamrec.local import scrape  # noqa: PLC0415
 
     trainer = scrape.Samples()
-    ports = {"worker": settings.worker_metrics_port, "trainer": settings.trainer_metrics_port}
+    ports = {
+        "worker": settings.worker_metrics_port, "trainer": settings.trainer_metrics_port, "probe": settings.probe_metrics_port,
+    }  # fmt: skip
     for name, port in ports.items():
         address = f"http://{settings.metrics_host}:{port}/metrics"
         try:
@@ -120,6 +122,9 @@ def _ask_services(settings: Settings, status: Status) -> Any:
         says = "up" if started is None else f"up for {ago(time.time() - started)}"
         if name == "trainer":
             trainer = samples
+        elif name == "probe":
+            took = samples.quantile("streamrec_probe_seconds", 0.5)
+            says += "" if took is None else f"; an event is in an answer after {1000 * took:,.0f} ms (median)"
         else:
             status.jobs = {labels["state"]: int(value) for labels, value in samples.each("streamrec_table_jobs")}
         status.services.append(Service(name, address, True, says))

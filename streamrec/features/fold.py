@@ -12,6 +12,8 @@ Rules
 * *Repeats*: an action is one where the set of its kind has the job already: see `language.once`. That, too, is fed by one
   topic, so that it does not matter how topics are read beside each other.
 * *Bounds*: sets of jobs keep the `TOUCHED` that were written last; a job that fell out counts as not touched.
+* *Probes* (`events.is_probe`) mean nothing for any job. Of what one did, the newest time is kept, and the job that it dismissed
+  last, however often it dismisses: that much an answer can show, and no more is needed.
 """
 
 from collections.abc import Iterable
@@ -29,12 +31,14 @@ from streamrec.events import (
     ActivityEntry,
     Connection,
     Event,
+    JobDismissal,
     JobEvent,
     JobLike,
     JobPosting,
     JobSave,
     MemberProfile,
     Tombstone,
+    is_probe,
 )
 from streamrec.features.language.streams import ACTION_OF
 from streamrec.features.library import PLAN
@@ -152,16 +156,25 @@ def fold_event(
 ) -> Effect | None:
     """As `fold_member`; what the record means for its own job, of which the rest follows: see `mirrored`."""
     state.version += 1
-    if isinstance(event, JobEvent):
+    if isinstance(event, Tombstone):
+        _erase(state)
+    elif is_probe(event.member_id):
+        _fold_probe(state, event)
+    elif isinstance(event, JobEvent):
         return _fold_action(state, event, plan)
-    if isinstance(event, MemberProfile):
+    elif isinstance(event, MemberProfile):
         state.profile = event
-    elif isinstance(event, Connection):
+    else:
         plan.fold_member(state.cells, event, event.occurred_at)
         _touch_time(state, event.occurred_at)  # whom it connects is kept apart: see `features.network`
-    else:
-        _erase(state)
     return None
+
+
+def _fold_probe(state: MemberState, event: JobEvent | Connection | MemberProfile) -> None:
+    if isinstance(event, Event):
+        _touch_time(state, event.occurred_at)
+    if isinstance(event, JobDismissal):
+        state.dismissed = {event.job_id: event.occurred_at}
 
 
 def _erase(state: MemberState) -> None:

@@ -7,6 +7,7 @@ Rules
   remembered of those that parted.
 * *Bounds*: the `EDGES` newest connections are kept, of the others it is known how many they are. Of what connections did,
   the newest `ACTS` pairs of connection and job are kept.
+* *Probes* (`events.is_probe`) connect with nobody.
 * *What counts*: views, likes, saves and applications. A save or like that is taken back is no more than a view; a parted
   connection's deeds are forgotten.
 """
@@ -17,7 +18,7 @@ from typing import Final
 
 import msgspec
 
-from streamrec.events import Action, Connection, JobEvent, MemberProfile, NetworkEntry, Tombstone
+from streamrec.events import Action, Connection, JobEvent, MemberProfile, NetworkEntry, Tombstone, is_probe
 from streamrec.features.fold import Effect
 from streamrec.features.state import Network, NetworkAct
 
@@ -161,7 +162,7 @@ def gone(member_id: str, entry: NetworkEntry) -> list[Note]:
 
 def _fold_connection(network: Network, event: Connection, company: str | None) -> list[Note]:
     member_id, other, at = event.member_id, event.other_member_id, event.occurred_at
-    if other == member_id:
+    if other == member_id or is_probe(member_id) or is_probe(other):
         return []
     made = connect(network, other, at) if event.connected else None
     if made is None:

@@ -16,6 +16,7 @@ import msgspec
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka import Producer as Client
 
+from streamrec import tracing
 from streamrec.kafka.client import open_client, report
 from streamrec.metrics import KAFKA_ERRORS, PRODUCE_SECONDS, PRODUCED_RECORDS
 from streamrec.settings import Settings
@@ -171,6 +172,10 @@ class Producer:
         """
         if not records:
             return []
+        with tracing.send(records):
+            return await self._send(_carrying(records), timeout_s)
+
+    async def _send(self, records: Sequence[Record], timeout_s: float) -> list[Outcome]:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
         batch = _Batch(len(records), loop, future)
@@ -268,6 +273,14 @@ class Producer:
             self._closed.set()
             if self._thread is not None:
                 self._thread.join()
+
+
+def _carrying(records: Sequence[Record]) -> Sequence[Record]:
+    """The records with what is traced in their headers; as they are while nothing is."""
+    carried = tracing.carried()
+    if not carried:
+        return records
+    return [msgspec.structs.replace(record, headers=(*record.headers, *carried)) for record in records]
 
 
 async def _take(client: Client, record: Record, report: Report, deadline: float) -> None:

@@ -69,9 +69,11 @@ def with_free_ports(settings: Settings, directory: Path, port: int) -> Settings:
     """`settings` on loopback, with ports that are free: `port` or one after it for the API."""
     worker_port = free_port(settings.worker_metrics_port)
     trainer_port = free_port(max(settings.trainer_metrics_port, worker_port + 1))
+    probe_port = free_port(max(settings.probe_metrics_port, trainer_port + 1))
     return msgspec.structs.replace(
         settings, data_dir=str(directory / "data"), lookup_host="127.0.0.1", lookup_port=free_port(port),
         metrics_host="127.0.0.1", worker_metrics_port=worker_port, trainer_metrics_port=trainer_port,
+        probe_metrics_port=probe_port, probe_url=None,
     )  # fmt: skip
 
 
@@ -202,6 +204,8 @@ class Demo:
     def _finish(
         self, stop: StopSignals, supervisor: Supervisor, observer: Observer, directory: Path, trouble: str | None
     ) -> Outcome:
+        children = supervisor.children
+        supervisor.end("probe")  # what it sends must not be under way when the rest is counted
         observer.feed.stop()
         observer.feed.join(_DRAIN_S)
         deadline = time.monotonic() + _DRAIN_S
@@ -210,7 +214,7 @@ class Demo:
             time.sleep(_TICK_S)
         observer.stop()
         picture = observer.picture
-        picture.restarts = sum(child.restarts for child in supervisor.children)
+        picture.restarts = sum(child.restarts for child in children)
         self._screen.show(picture, observer.watched)
         self._screen.close()
         for text in summary(picture):

@@ -6,6 +6,9 @@ from typing import Protocol
 import msgspec
 import redis
 
+from streamrec.features.state import MemberState
+from streamrec.features.state import unpack as unpack_state
+from streamrec.probe.members import member_of
 from streamrec.stores.keys import MODEL_SLOT, Keys
 from streamrec.stores.positions import Position, unpack
 from streamrec.topics import JOB_TOPICS, MEMBER_TOPICS, TRAINING_EXAMPLES
@@ -113,6 +116,15 @@ def stored(
             pipe.hget(keys.positions(slot_of(topic, partition) or ""), topic)
         values = pipe.execute()
     return {place: unpack(Position, value) if value else None for place, value in zip(places, values, strict=True)}
+
+
+def probed(client: "redis.Redis", keys: Keys) -> int:
+    """Records of probes that are in the state: no traffic of anybody's. Asks Redis only."""
+    members = [keys.member(member_of(partition, keys.partitions)) for partition in range(keys.partitions)]
+    with client.pipeline(transaction=False) as pipe:
+        for member in members:
+            pipe.get(member)
+        return sum(unpack_state(MemberState, value).version for value in pipe.execute())
 
 
 def owned(client: "redis.Redis", keys: Keys) -> bool:

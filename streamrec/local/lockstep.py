@@ -33,7 +33,7 @@ from streamrec.local.brokers import StartBroker
 from streamrec.local.lists import Lists
 from streamrec.local.ports import free_port
 from streamrec.local.servers import Server, start_broker, start_redis
-from streamrec.local.services import start_services
+from streamrec.local.services import ESSENTIAL, start_services
 from streamrec.local.supervisor import Child, Say, Supervisor
 from streamrec.ranking.engine import NO_MODEL
 from streamrec.settings import Settings
@@ -146,7 +146,7 @@ class Lockstep(System):
         self._producer = Producer(settings, linger_ms=0)
         self._lists = Lists(settings.lookup_host, settings.lookup_port)
         self._clients = [self._producer, self._lists, self._redis]
-        self._processes = [*servers, *start_services(supervisor, settings)]
+        self._processes = [*servers, *start_services(supervisor, settings, ESSENTIAL)]
         self._wait(self._owned, "the worker and the trainer to take their partitions", _START_S)
         self._wait(self._read, "the worker and the lookup to follow what changes", _START_S)
 

@@ -152,7 +152,8 @@ class Observer(threading.Thread):
         stored = lag.stored(self._redis, keys, self._places)
         picture, feed = self.picture, self.feed
         picture.sent = feed.sent
-        picture.processed = sum(position.next_offset for position in stored.values() if position is not None)
+        read = sum(position.next_offset for position in stored.values() if position is not None)
+        picture.processed = read - lag.probed(self._redis, keys)  # those were not sent by the feed
         picture.lag = max(0, picture.sent - picture.processed)
         if lag.owned(self._redis, keys):
             feed.begin()

@@ -16,6 +16,7 @@ rule_files: ["{rules}/*.rules.yml"]
 scrape_configs:
   - {{job_name: worker, static_configs: [{{targets: ["{metrics}:{settings.worker_metrics_port}"]}}]}}
   - {{job_name: trainer, static_configs: [{{targets: ["{metrics}:{settings.trainer_metrics_port}"]}}]}}
+  - {{job_name: probe, static_configs: [{{targets: ["{metrics}:{settings.probe_metrics_port}"]}}]}}
   - {{job_name: lookup, static_configs: [{{targets: ["{lookup}:{settings.lookup_port}"]}}]}}
 """
 

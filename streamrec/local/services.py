@@ -1,4 +1,4 @@
-"""The processes of streamrec itself on one machine: trainer, worker and lookup, under a supervisor."""
+"""The processes of streamrec itself on one machine: trainer, worker, lookup and probe, under a supervisor."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -13,7 +13,8 @@ from streamrec.ranking.default import default_workflow
 from streamrec.settings import Settings, environ_of
 from streamrec.topics import load
 
-SERVICES: Final = ("trainer", "worker", "lookup")  # in the order of their start; they stop in the reverse one
+ESSENTIAL: Final = ("trainer", "worker", "lookup")  # what makes and answers lists
+SERVICES: Final = (*ESSENTIAL, "probe")  # in the order of their start; they stop in the reverse one
 _CHECK_S: Final = 0.2
 
 
@@ -40,6 +41,7 @@ def check_ports(settings: Settings) -> None:
         ("lookup_port", settings.lookup_host, settings.lookup_port),
         ("worker_metrics_port", settings.metrics_host, settings.worker_metrics_port),
         ("trainer_metrics_port", settings.metrics_host, settings.trainer_metrics_port),
+        ("probe_metrics_port", settings.metrics_host, settings.probe_metrics_port),
     ]
     for name, host, port in wanted:
         if not is_free(port, host):

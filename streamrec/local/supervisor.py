@@ -181,6 +181,12 @@ class Supervisor:
         for child in self.children:
             child.check()
 
+    def end(self, name: str) -> None:
+        """Stop the children of this name before the rest."""
+        for child in [child for child in self.children if child.name == name]:
+            child.stop(PATIENCE_S)
+            self._members.remove(child)
+
     def stop(self, patience_s: float = PATIENCE_S) -> None:
         """Stop everything, the last started first; each has `patience_s` seconds before it is killed."""
         while self._members:

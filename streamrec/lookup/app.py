@@ -16,11 +16,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamrec.lookup import docs, problems, request_ids
 from streamrec.lookup.endpoint import Endpoint, unexpected
 from streamrec.lookup.openapi import document
+from streamrec.lookup.operation import Operation
 from streamrec.lookup.problems import MEDIA_TYPE, Problem
 from streamrec.lookup.routes import OPERATIONS
 from streamrec.lookup.service import Service
+from streamrec.lookup.traced import traced
 from streamrec.metrics import REQUESTS, started
 
+_TRACED: Final = "/v1/"  # what applications ask, not what machines ask all the time: health, metrics
 _log = logging.getLogger(__name__)
 
 
@@ -37,7 +40,7 @@ def create_app(service: Service) -> ASGIApp:
 
     app = Starlette(
         routes=[
-            Route(operation.path, Endpoint(operation, service), methods=[operation.method], name=operation.name)
+            Route(operation.path, _endpoint(operation, service), methods=[operation.method], name=operation.name)
             for operation in OPERATIONS
         ],
         exception_handlers={HTTPException: _missed, Exception: _failed},
@@ -45,7 +48,12 @@ def create_app(service: Service) -> ASGIApp:
     )
     app.router.redirect_slashes = False
     hot = next(operation for operation in OPERATIONS if operation.path == _Hot.PATH)
-    return _Last(_RawPath(_Hot(app, Endpoint(hot, service))), service)
+    return _Last(_RawPath(_Hot(app, _endpoint(hot, service))), service)
+
+
+def _endpoint(operation: Operation, service: Service) -> ASGIApp:
+    endpoint = Endpoint(operation, service)
+    return traced(endpoint, operation.method, operation.path) if operation.path.startswith(_TRACED) else endpoint
 
 
 class _RawPath:

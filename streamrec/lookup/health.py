@@ -11,6 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, 
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from streamrec.lookup.operation import JSON, Call, Reply
+from streamrec.lookup.processes import Processes
 from streamrec.lookup.service import STOPPING, STORE_UNAVAILABLE, TABLE_LOADING, TABLE_STALE, Service
 from streamrec.ranking.engine import NO_MODEL
 from streamrec.stores.base import StoreUnavailableError
@@ -104,6 +105,7 @@ async def metrics(service: Service, call: Call) -> Reply:  # noqa: ARG001 - a ha
         return Reply(generate_latest(REGISTRY), media_type=METRICS_TYPE)
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    registry.register(Processes(Path(os.environ[_DIRECTORY])))
     text = await asyncio.to_thread(generate_latest, registry)  # reads one file for each process and kind of series
     return Reply(text, media_type=METRICS_TYPE)
 

@@ -6,6 +6,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
+from streamrec.events import is_probe
 from streamrec.features.library import FEATURE_SET, READS_SURFACE
 from streamrec.features.table import JobTable
 from streamrec.lookup import cursor, problems
@@ -191,7 +192,7 @@ async def recommendations(service: Service, call: Call) -> Recommendations:
     """Answer with a page of the member's ranked jobs."""
     member_id, query, settings = call.path["member_id"], call.query, service.settings
     at = _moment(service, query.at)
-    track = query.track and at is None
+    track = query.track and at is None and not is_probe(member_id)
     filters = _filters(query)
     depth = min(settings.list_size, _DEEPEST)
     workflow, named = of_page(service, query.workflow, query.cursor)

@@ -22,6 +22,7 @@ import msgspec
 import uvicorn
 from uvicorn.supervisors.multiprocess import Multiprocess
 
+from streamrec import tracing
 from streamrec.ranking.default import default_workflow
 from streamrec.settings import Settings
 
@@ -58,6 +59,7 @@ def run(settings: Settings) -> None:
         from streamrec.kafka.registry import Registry  # noqa: PLC0415 - only where it is used
 
         Registry(settings)  # once, to say what is wrong with the settings here rather than in each process
+    tracing.check(settings)
     os.environ[_SETTINGS_VARIABLE] = msgspec.json.encode(settings).decode()
     directory = _metrics_directory(settings) if settings.lookup_workers > 1 else None
     if directory is not None:
@@ -133,6 +135,7 @@ def create() -> "ASGIApp":
     from streamrec.stores.keys import Keys  # noqa: PLC0415
 
     settings = msgspec.json.decode(os.environ[_SETTINGS_VARIABLE], type=Settings)
+    tracing.start("lookup", settings)
     forget_dead_processes()
     _end_with_parent()
     store = open_store(settings, Keys(settings.namespace, settings.partitions))

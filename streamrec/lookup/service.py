@@ -10,6 +10,7 @@ from typing import Final, Literal
 import msgspec
 import numpy as np
 
+from streamrec import tracing
 from streamrec.features.library import READS_SURFACE
 from streamrec.features.state import MemberState, Neighbours
 from streamrec.lookup.after import After
@@ -113,7 +114,7 @@ class Service:
     async def stored(self, member_id: str) -> Inputs:
         """A member's state and kept list, within the budget; `degraded` says what is missing."""
         try:
-            with _STAGES["state"].time():
+            with _Timing("state"):
                 async with asyncio.timeout(self._budget_s):
                     return await self.serving.stored(member_id)
         except (StoreUnavailableError, TimeoutError):
@@ -137,7 +138,7 @@ class Service:
     async def neighbours(self, job_ids: Sequence[str]) -> dict[str, Neighbours] | None:
         """Co-visitation rows of jobs within the budget, None where the store does not answer in time."""
         try:
-            with _STAGES["neighbours"].time():
+            with _Timing("neighbours"):
                 async with asyncio.timeout(self._budget_s):
                     return await self.serving.neighbours(job_ids)
         except (StoreUnavailableError, TimeoutError):
@@ -236,6 +237,22 @@ def wall_clock_ms() -> int:
 
 def _timed(stage: str, spent_ms: float) -> None:
     _STAGES[stage].observe(spent_ms / 1000)
+    tracing.stage(stage, spent_ms / 1000)
+
+
+class _Timing:
+    """Times what is done within it as a stage."""
+
+    __slots__ = ("_began", "_stage")
+
+    def __init__(self, stage: str) -> None:
+        self._stage = stage
+
+    def __enter__(self) -> None:
+        self._began = time.perf_counter()
+
+    def __exit__(self, *_error: object) -> None:
+        _timed(self._stage, (time.perf_counter() - self._began) * 1000)
 
 
 def _report(task: "asyncio.Task[None]") -> None:

@@ -14,6 +14,7 @@ Rules
 * *Negative*: at closing, each row that was seen and not checked. All rows count as seen until the client reports some.
 * *Correction*: a check after closing takes the negative back, by weight -1. An impression that arrives after a newer
   action, and fits it better than the impression that got it, takes it over.
+* *Probes* (`events.is_probe`) are shown nothing and check nothing.
 * *Bounds*: a member keeps the newest impressions, closed ones make room first. One that has to go before it was closed
   is never learned as a negative.
 
@@ -35,6 +36,7 @@ from streamrec.events import (
     JobSave,
     JobView,
     TrainingExample,
+    is_probe,
 )
 from streamrec.models.shown import Acted, EarlySeen, Row, Shown, ShownList
 
@@ -96,6 +98,8 @@ def check_of(event: object) -> Action | None:
     True
     """
     match event:
+        case JobEvent(member_id=member_id) if is_probe(member_id):
+            return None
         case JobView():
             return Action.VIEW
         case JobLike(liked=True):
@@ -115,7 +119,7 @@ def show(shown: Shown, impression: Impression, source: Source, rules: Rules) -> 
     """
     if shown.find(impression.request_id) is not None:
         return Entered([], kept=True, duplicate=True)
-    if not impression.items or not impression.items[0].features:
+    if not impression.items or not impression.items[0].features or is_probe(impression.member_id):
         return Entered([], kept=False)
     entering = ShownList(
         impression.request_id, impression.served_at, impression.surface, impression.model_version, impression.feature_set,
@@ -160,6 +164,8 @@ def act(shown: Shown, event: JobEvent, action: Action, source: Source, rules: Ru
 
 def see(shown: Shown, seen: ImpressionSeen) -> bool:
     """Take in what a client reports as seen, in place; False if it came after the list had been closed: too late."""
+    if is_probe(seen.member_id):
+        return False
     known = shown.find(seen.request_id)
     if known is not None:
         if not known.closed:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from streamrec.events import JobApplication, JobEvent, JobLike, JobSave, JobView, TrainingExample
+from streamrec.events import JobApplication, JobEvent, JobLike, JobSave, JobView, TrainingExample, is_probe
 from streamrec.features.library import FEATURE_SET
 from streamrec.features.matrix import matrix
 from streamrec.features.state import MemberState, Neighbours, Network
@@ -17,8 +17,10 @@ from streamrec.ranking.negatives import sample
 
 
 def is_positive(event: object) -> bool:
-    """Whether the event says that the member liked what it saw."""
+    """Whether the event says that a member liked what it saw; a probe (`events.is_probe`) likes nothing."""
     match event:
+        case JobEvent(member_id=member_id) if is_probe(member_id):
+            return False
         case JobView() | JobApplication():
             return True
         case JobSave(saved=saved):

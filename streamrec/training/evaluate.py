@@ -25,7 +25,7 @@ from typing import Any, Final, Literal
 import msgspec
 import numpy as np
 
-from streamrec.events import Connection, Event, JobEvent, JobPosting, JobView, MemberProfile
+from streamrec.events import Connection, Event, JobEvent, JobPosting, JobView, MemberProfile, is_probe
 from streamrec.ranking.examples import is_positive
 from streamrec.settings import Settings
 from streamrec.training.agreement import Agreement
@@ -167,6 +167,7 @@ class Evaluator:
             Asked after each second of the log; once it says so, the log ends there.
         """
         started = time.perf_counter()
+        log = [due for due in log if not is_probe(getattr(due.event, "member_id", ""))]  # nobody chose anything there
         jobs = {item.event.job_id for item in log if isinstance(item.event, JobEvent | JobPosting)}
         self._places = {job_id: place for place, job_id in enumerate(sorted(jobs))}
         if self.agreement is not None:

@@ -33,7 +33,9 @@ def own_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture
 def away() -> dict[str, str]:
     """Settings of an installation of which nothing runs."""
-    ports = {name: str(free_port()) for name in ("LOOKUP_PORT", "WORKER_METRICS_PORT", "TRAINER_METRICS_PORT")}
+    ports = {name: str(free_port()) for name in (
+        "LOOKUP_PORT", "WORKER_METRICS_PORT", "TRAINER_METRICS_PORT", "PROBE_METRICS_PORT",
+    )}  # fmt: skip
     addresses = {"KAFKA": f"127.0.0.1:{free_port()}", "REDIS": f"redis://127.0.0.1:{free_port()}/0"}
     return {f"STREAMREC_{name}": value for name, value in (ports | addresses).items()}
 

@@ -10,7 +10,7 @@ import pytest
 
 from streamrec.cli import COMMANDS
 
-OURS = ("worker", "trainer", "lookup", "up", "demo", "status", "doctor")
+OURS = ("worker", "trainer", "lookup", "probe", "up", "demo", "status", "doctor")
 
 
 @pytest.mark.parametrize("command", OURS)

@@ -17,11 +17,11 @@ from streamrec.topics import load
 def test_where_nothing_runs_it_says_so_without_a_traceback(run: Any, run_json: Any, away: dict[str, str]) -> None:
     result = run(away, "status")
     assert result.exit_code == 0
-    assert result.output.count("away") == 3
+    assert result.output.count("away") == 4
     assert "Kafka does not answer" in " ".join(result.output.split())
     assert "streamrec doctor says what to do" in result.output
     found = run_json(away, "status")
-    assert [service["runs"] for service in found["services"]] == [False] * 3
+    assert [service["runs"] for service in found["services"]] == [False] * 4
     assert len(found["problems"]) >= 2
 
 

@@ -95,7 +95,7 @@ class System:
         self.settings = msgspec.structs.replace(
             Settings(),
             data_dir=str(directory / "data"), lookup_port=free_port(), worker_metrics_port=free_port(),
-            trainer_metrics_port=free_port(),
+            trainer_metrics_port=free_port(), probe_metrics_port=free_port(),
             **{name: places[name].format(server.address) for name, server in self.servers.items()},
             **{"snapshot_interval_s": 0.5, "explore": 0.0, **overrides},  # lists purely by score, unless asked for
         )  # fmt: skip

@@ -20,7 +20,7 @@ from tests.brokers import DIRECTORY, ON_EMBEDDED
 
 pytestmark = [pytest.mark.servers, pytest.mark.e2e, pytest.mark.alone]
 
-PROCESSES = 5 + installed()  # broker, Redis, worker, lookup, trainer; and Prometheus, where there is one
+PROCESSES = 6 + installed()  # broker, Redis, worker, lookup, trainer, probe; and Prometheus, where there is one
 FEWEST = 200  # events that must have been processed: the machine may be busy, but not that busy
 
 

@@ -31,7 +31,10 @@ def test_a_taken_port_is_named_with_the_setting_that_changes_it() -> None:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        settings = Settings(lookup_port=free_port(), worker_metrics_port=port, trainer_metrics_port=free_port())
+        settings = Settings(
+            lookup_port=free_port(), worker_metrics_port=port, trainer_metrics_port=free_port(),
+            probe_metrics_port=free_port(),
+        )  # fmt: skip
         with pytest.raises(ServicesError, match=f"port {port} .*STREAMREC_WORKER_METRICS_PORT"):
             check_ports(settings)
 

@@ -342,6 +342,7 @@ async def test_without_a_model_the_features_are_recorded_all_the_same(
 
 async def test_what_nobody_sees_is_not_recorded(client: httpx.AsyncClient, service: Service) -> None:
     await get(client, track="false")
+    await get(client, "/v1/members/streamrec-probe-1/recommendations")  # tracked, but a probe sees nothing
     await get(client, region="Atlantis")  # an empty list
     assert queued(service) == []
 

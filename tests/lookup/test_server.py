@@ -70,6 +70,13 @@ class Lookup:
         found = re.search(rf'streamrec_lookup_requests_total{{route="{route}",status="200"}} (\S+)', answer.text)
         return float(found[1]) if found else 0.0
 
+    def told(self, name: str) -> float:
+        """A figure without labels."""
+        answer = self.get("/metrics")
+        assert answer is not None
+        [found] = re.findall(rf"^{name} (\S+)$", answer.text, re.MULTILINE)
+        return float(found)
+
 
 def until(holds: Callable[[], bool], patience_s: float, log: Path) -> None:
     deadline = time.monotonic() + patience_s
@@ -135,6 +142,13 @@ def test_two_workers_answer_and_their_metrics_are_summed(lookup: Lookup, tmp_pat
     assert answer is not None
     assert "streamrec_table_age_seconds" in answer.text
     assert "pid=" not in answer.text
+    together = [psutil.Process(lookup.process.pid), *lookup.workers()]
+    assert lookup.told("process_resident_memory_bytes") == pytest.approx(
+        sum(each.memory_info().rss for each in together), rel=0.05
+    )
+    assert lookup.told("process_open_fds") == pytest.approx(sum(each.num_fds() for each in together), abs=12)
+    assert lookup.told("process_max_fds") == sum(each.rlimit(psutil.RLIMIT_NOFILE)[0] for each in together)
+    assert lookup.told("process_start_time_seconds") == pytest.approx(together[0].create_time(), abs=0.1)
 
 
 def test_a_worker_that_dies_is_replaced_and_nothing_counted_is_lost(lookup: Lookup) -> None:
@@ -142,6 +156,8 @@ def test_a_worker_that_dies_is_replaced_and_nothing_counted_is_lost(lookup: Look
     for _ in range(10):
         lookup.get("/v1/popular")
     before = lookup.workers()
+    spent = lookup.told("process_cpu_seconds_total")
+    assert spent > sum(each.cpu_times().user for each in before)
     before[0].kill()
 
     def replaced() -> bool:
@@ -150,6 +166,9 @@ def test_a_worker_that_dies_is_replaced_and_nothing_counted_is_lost(lookup: Look
     until(replaced, 20, lookup.log)
     until(lambda: lookup.get("/health/live") is not None, 20, lookup.log)
     assert lookup.total("popular") == 10
+    [fresh] = [worker for worker in lookup.workers() if worker.pid not in {each.pid for each in before}]
+    taken = fresh.cpu_times().user
+    assert lookup.told("process_cpu_seconds_total") > spent + taken / 2, "what the dead one took is not forgotten"
 
 
 def test_open_requests_are_answered_when_the_service_is_stopped(make: Make, tmp_path: Path) -> None:

@@ -41,12 +41,13 @@ def test_all_that_a_site_needs_is_there() -> None:
         "worker",
         "trainer",
         "lookup",
+        "probe",
         "prometheus",
         "grafana",
         "grafana-demo",
     }
     assert SERVICES["grafana-demo"]["profiles"], "it starts by name only"
-    assert set(OURS) == {"topics", "worker", "trainer", "lookup"}
+    assert set(OURS) == {"topics", "worker", "trainer", "lookup", "probe"}
 
 
 def test_every_setting_is_known_and_leads_to_a_service() -> None:
@@ -56,6 +57,7 @@ def test_every_setting_is_known_and_leads_to_a_service() -> None:
         ours = loaded(service)
         assert ours.kafka.split(":")[0] in SERVICES
         assert ours.redis == "redis://redis:6379/0"
+        assert ours.probe_url == f"http://lookup:{ours.lookup_port}"
         assert (ours.metrics_host, ours.lookup_host) == ("0.0.0.0", "0.0.0.0"), "others reach it"
 
 
@@ -79,17 +81,17 @@ def test_prometheus_scrapes_every_process_where_it_listens() -> None:
     ours = loaded(OURS["worker"])
     assert scraped == {
         ("worker", str(ours.worker_metrics_port)), ("trainer", str(ours.trainer_metrics_port)),
-        ("lookup", str(ours.lookup_port)), ("127.0.0.1", "9090"),
+        ("lookup", str(ours.lookup_port)), ("probe", str(ours.probe_metrics_port)), ("127.0.0.1", "9090"),
     }  # fmt: skip
 
 
 def test_health_is_asked_for_where_it_is_answered() -> None:
     ours = loaded(OURS["worker"])
     urls = {name: re.findall(r"http://127\.0\.0\.1:(\d+)(/[\w/]+)", " ".join(OURS[name]["healthcheck"]["test"]))
-            for name in ("worker", "trainer", "lookup")}  # fmt: skip
+            for name in ("worker", "trainer", "lookup", "probe")}  # fmt: skip
     assert urls == {
         "worker": [(str(ours.worker_metrics_port), "/metrics")], "trainer": [(str(ours.trainer_metrics_port), "/metrics")],
-        "lookup": [(str(ours.lookup_port), "/health/ready")],
+        "lookup": [(str(ours.lookup_port), "/health/ready")], "probe": [(str(ours.probe_metrics_port), "/metrics")],
     }  # fmt: skip
 
 
