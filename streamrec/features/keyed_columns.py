@@ -46,11 +46,7 @@ class KeyedColumns:
         found: Floats = np.full((len(rows), len(self._blank)), self._blank)
         known = self._texts.get(text)
         if known:
-            places, columns = [], []
-            for place, row in enumerate(rows.tolist()):
-                if row in known:
-                    places.append(place)
-                    columns.append(known[row])
+            places = [place for place, row in enumerate(rows.tolist()) if row in known]
             if places:
-                found[places] = columns
+                found[places] = [known[row] for row in rows[places].tolist()]
         return found

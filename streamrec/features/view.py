@@ -200,7 +200,7 @@ class MemberView:
         """Who resembles the member."""
         if self._resemblance is None:
             rows = table.rows(history(self.state))
-            self._resemblance = Resemblance(self.state.mark, table.columns.touchers[rows[rows >= 0]])
+            self._resemblance = Resemblance(self.state.mark, table.columns.touchers.take(rows[rows >= 0], axis=0))
         return self._resemblance
 
     def words(self, table: JobTable) -> Singles:
