@@ -13,7 +13,7 @@ from streamrec.features.language.calculation import Calculation
 from streamrec.features.language.expression import Expression
 from streamrec.features.language.feature import Feature
 from streamrec.features.language.types import Type
-from streamrec.features.reading import Reading
+from streamrec.features.reading import Decayed, Reading
 
 _LARGEST: Final = float(np.finfo(np.float32).max)
 
@@ -50,9 +50,10 @@ class Reader:
         self._steps: list[tuple[Callable[..., Any], tuple[int, ...]]] = []
         places: dict[Expression, int] = {}
         counted = dict.fromkeys(chain.from_iterable(_decayed(each.expression) for each in features))
-        self._of_jobs = [each for each in counted if each.by.place == "job"]
-        self._of_member = [each for each in counted if each.by.place == "member"]
-        for each in (*self._of_jobs, *self._of_member):
+        of_jobs = [each for each in counted if each.by.place == "job"]
+        of_member = [each for each in counted if each.by.place == "member"]
+        self._of_jobs, self._of_member = Decayed.of(of_jobs), Decayed.of(of_member)
+        for each in (*of_jobs, *of_member):
             places[each] = len(places)
         logs = [each for each in features if _logs(each)]
         categories = [each for each in features if each.expression.type is Type.CATEGORY]
@@ -94,9 +95,9 @@ class Reader:
 
     def _values(self, reading: Reading) -> npt.NDArray[np.float32]:
         values: list[Any] = []
-        if self._of_jobs:
+        if self._of_jobs.keys:
             values.extend(reading.decayed_of_jobs(self._of_jobs))
-        if self._of_member:
+        if self._of_member.keys:
             values.extend(reading.decayed_of_member(self._of_member))
         for read, inputs in self._steps:
             values.append(read(reading, *[values[place] for place in inputs]))

@@ -33,7 +33,7 @@ from streamrec.features.columns import (
 )
 from streamrec.features.job_cells import JobCells
 from streamrec.features.language.aggregates import Aggregate
-from streamrec.features.leaders import Group, Leaders
+from streamrec.features.leaders import Group, Leaders, Standings
 from streamrec.features.library import PLAN, POPULARITY
 from streamrec.features.plan import Plan
 from streamrec.features.resemblance import touchers_in
@@ -366,6 +366,10 @@ class JobTable:
         With `now` (ms), expired ones are left out as well. Jobs without a posting are among them (see `servable`).
         """
         return self._leaders.best(Group(half_life_index, region=region, function=function), limit, now)
+
+    def standings(self, index: int, limit: int, now: int) -> Standings:
+        """Places of the best `limit` open rows by a column of `Columns.scores`; `now` as in `top`."""
+        return self._leaders.standings(Group(index), limit, now)
 
     def newest(self, limit: int, region: int = 0, *, now: int | None = None) -> Rows:
         """Newest open rows, by `posted_at`, else by `first_at`; of a region if given. `now` as in `top`."""

@@ -140,22 +140,19 @@ class Ties:
         if not self._view.colleagues:
             return MISSING
         column = COLUMN_OF["company"]
-        codes, found = self._codes[:, column], self._gaps[:, column].copy()
-        for code, count in self._view.colleagues.items():
-            found[codes == code] = count
+        by_code = np.zeros(self._table.vocabulary("company"))
+        by_code[list(self._view.colleagues)] = list(self._view.colleagues.values())
+        found: Floats = by_code.take(self._codes[:, column])
+        found += self._gaps[:, column]
         return found
 
     # The best of all.
 
     def standing(self, index: int) -> Floats:
         """How many open jobs are ahead by a column of `Columns.scores`, at most `STANDINGS`."""
-        best = self._table.top(index, STANDINGS, now=self._view.now)
-        if not len(best):
-            return np.full(len(self._rows), float(STANDINGS))
-        order = np.argsort(best)
-        ascending = best[order]
-        place = np.minimum(np.searchsorted(ascending, self._rows), len(best) - 1)
-        return np.where(ascending[place] == self._rows, order[place].astype(np.float64), float(STANDINGS))
+        best = self._table.standings(index, STANDINGS, self._view.now)
+        place = np.searchsorted(best.rows, self._rows)
+        return np.where(best.rows.take(place) == self._rows, best.places.take(place), float(STANDINGS))
 
     # The place where the member is at home.
 

@@ -178,14 +178,11 @@ class MemberView:
             none = np.zeros(len(rows), np.float32)
             return Covisits(rows, none, np.full(len(rows), -1), none)
         place = np.searchsorted(known.rows, rows)
-        place[place == len(known.rows)] = 0
-        found = known.rows[place] == rows
-        return Covisits(
-            rows,
-            np.where(found, known.scores[place], np.float32(0.0)),
-            np.where(found, known.ranks[place], -1),
-            np.where(found, known.last[place], np.float32(0.0)),
-        )
+        found = known.rows.take(place, mode="clip") == rows
+        scores, last = known.scores.take(place, mode="clip"), known.last.take(place, mode="clip")
+        scores *= found
+        last *= found
+        return Covisits(rows, scores, np.where(found, known.ranks.take(place, mode="clip"), -1), last)
 
     def network(self, rows: Rows) -> Singles:
         """float32 ``(n, 3)``: the row of `network_counts` of each of `rows`; 0 where connections did nothing."""
@@ -193,8 +190,9 @@ class MemberView:
         if not len(known):
             return np.zeros((len(rows), 3), np.float32)
         place = np.searchsorted(known, rows)
-        place[place == len(known)] = 0
-        return np.where((known[place] == rows)[:, None], self.network_counts[place], np.float32(0.0))
+        counts = self.network_counts.take(place, axis=0, mode="clip")
+        counts *= (known.take(place, mode="clip") == rows)[:, None]
+        return counts
 
     def resemblance(self, table: JobTable) -> Resemblance:
         """Who resembles the member."""
