@@ -176,7 +176,8 @@ class Reading:
 
     def minutes_since(self, at: Numbers) -> Numbers:
         """Minutes from times (ms) to now; 0 for a time to come."""
-        return np.maximum(self.now - at, 0.0) / MINUTE_MS
+        age = self.now - at
+        return (max(age, 0.0) if isinstance(age, float) else np.maximum(age, 0.0)) / MINUTE_MS
 
     # Aggregates.
 

@@ -118,8 +118,7 @@ class Aggregate(Expression):
     def value_in(self, cells: Mapping[str, Kept], now: int) -> float:
         """Its value in one owner's state as of `now` (ms), where it is counted by the owner alone."""
         kept = cells.get(self.state_key)
-        row = self.cell.blank() if kept is None else self.cell.columns(kept)
-        return float(self.cell.read(np.array([row], np.float64), now)[0])
+        return self.cell.value(self.cell.fresh() if kept is None else kept, now)
 
     def read(self, of: "Reading", *inputs: Any) -> Any:
         return of.aggregate(self)
