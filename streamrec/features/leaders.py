@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from streamrec.features.columns import CODED, EXPIRES_AT, NEVER, NEWEST, Bools, Columns, Floats, Rows
+from streamrec.features.order import descending
 
 _CITY, _REGION, _FUNCTION = (CODED.index(name) for name in ("city", "region", "function"))
 _ROOM: Final = 4  # a pool that has grown by this factor is built anew
@@ -144,7 +145,7 @@ class Leaders:
             keep = self._belong(group, rows)
             keep &= scores >= pool.floor
             rows, scores = rows[keep], scores[keep]
-            pool.order = rows[np.lexsort((self._columns.ties[rows], -scores))]
+            pool.order = rows[descending(scores, self._columns.ties[rows])]
             pool.expires_at = int(self._columns.times[rows, EXPIRES_AT].min(initial=NEVER))
             pool.standings = None
         return pool.order

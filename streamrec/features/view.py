@@ -12,6 +12,7 @@ from streamrec.events import Action, MemberProfile
 from streamrec.features.columns import CODED, Columns, Floats, Ints, Longs, Rows
 from streamrec.features.fold import NEIGHBOUR_HALF_LIFE_MS
 from streamrec.features.network import deeds
+from streamrec.features.order import descending
 from streamrec.features.resemblance import Resemblance, history
 from streamrec.features.state import MemberState, Neighbours, Network, Recent
 from streamrec.features.table import JobTable
@@ -111,6 +112,7 @@ class MemberView:
     context: Mapping[str, str | None]
     _covisits: "Covisits" = field(repr=False)
     _resemblance: Resemblance | None = field(default=None, repr=False)
+    _overlap: Floats | None = field(default=None, repr=False)
     _words: Singles | None = field(default=None, repr=False)
     _lengths: Singles | None = field(default=None, repr=False)
 
@@ -209,6 +211,12 @@ class MemberView:
                 self._words[list(weights), column] = list(weights.values())
         return self._words
 
+    def overlap(self, table: JobTable) -> Floats:
+        """float64 ``(len(table),)``: how much each title has in common with `token_weights`, see `Titles.overlap`."""
+        if self._overlap is None or len(self._overlap) != len(table):
+            self._overlap = table.titles.overlap(self.token_weights, len(table))
+        return self._overlap
+
     def lengths(self, table: JobTable) -> Singles:
         """float32 ``(3,)``: length of the vectors in `words`, each word multiplied by its idf."""
         if self._lengths is None:
@@ -244,22 +252,26 @@ def _covisits(
 ) -> tuple[Covisits, Longs]:
     """Tied rows in ascending order, and the order of their ranks."""
     names: list[str] = []
-    parts, newest = [np.zeros(0)], 0
+    amounts: list[float] = []
+    shares: list[float] = []
+    sizes: list[int] = []
+    newest = 0
     for place, touch in enumerate(recent[:SOURCES]):
         row = neighbours.get(touch.job_id)
         if row is not None and row.weights:
-            names.extend(row.weights)
-            amounts = np.fromiter(row.weights.values(), np.float64, len(row.weights))
-            parts.append(amounts * (_TIE_FADE**place * fade(max(0, now - row.at), NEIGHBOUR_HALF_LIFE_MS)))
+            names += row.weights
+            amounts += row.weights.values()
+            shares.append(_TIE_FADE**place * fade(max(0, now - row.at), NEIGHBOUR_HALF_LIFE_MS))
+            sizes.append(len(row.weights))
             newest = newest or (len(names) if place == 0 else 0)
     rows = table.rows(names)
     known = rows >= 0
     found, place_of = np.unique(rows[known], return_inverse=True)
-    weighed: Floats = np.concatenate(parts)
+    weighed: Floats = np.array(amounts, np.float64) * np.repeat(shares, sizes)
     scores = _sums(place_of, weighed[known], len(found))
     weighed[newest:] = 0.0
     last = _sums(place_of, weighed[known], len(found))
-    order = np.lexsort((table.columns.ties[found], -scores))
+    order = descending(scores, table.columns.ties[found])
     ranks = np.empty(len(found), np.int64)
     ranks[order] = np.arange(len(found))
     return Covisits(found, _bounded(scores), ranks, _bounded(last)), order
