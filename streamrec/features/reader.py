@@ -50,11 +50,11 @@ class Reader:
         self._steps: list[tuple[Callable[..., Any], tuple[int, ...]]] = []
         places: dict[Expression, int] = {}
         counted = dict.fromkeys(chain.from_iterable(_decayed(each.expression) for each in features))
-        of_jobs = [each for each in counted if each.by.place == "job"]
-        of_member = [each for each in counted if each.by.place == "member"]
+        of_jobs = [count for count in counted if count.by.place == "job"]
+        of_member = [count for count in counted if count.by.place == "member"]
         self._of_jobs, self._of_member = Decayed.of(of_jobs), Decayed.of(of_member)
-        for each in (*of_jobs, *of_member):
-            places[each] = len(places)
+        for count in (*of_jobs, *of_member):
+            places[count] = len(places)
         starts = list(accumulate((len(each.columns) for each in features), initial=0))
         logs = [start for start, each in zip(starts, features, strict=False) if _logs(each)]
         self._logs = [slice(first, last + 1) for first, last in _runs(logs)]

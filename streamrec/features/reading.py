@@ -177,7 +177,7 @@ class Reading:
     def minutes_since(self, at: Numbers) -> Numbers:
         """Minutes from times (ms) to now; 0 for a time to come."""
         age = self.now - at
-        return (max(age, 0.0) if isinstance(age, float) else np.maximum(age, 0.0)) / MINUTE_MS
+        return (np.float64(max(age, 0.0)) if isinstance(age, float) else np.maximum(age, 0.0)) / MINUTE_MS
 
     # Aggregates.
 

@@ -120,7 +120,7 @@ class Resemblance:
         counts = np.bincount(jobs, minlength=1)
         weights = (1.0 / np.sqrt(np.maximum(counts, 1))).take(jobs)
         weights[(marks == mark) | (self._owners.take(slots) != marks)] = 0.0
-        self._shared: Floats = np.bincount(slots, weights, _SLOTS)
+        self._shared: Floats = np.asarray(np.bincount(slots, weights, _SLOTS), np.float64)
         alike = self._shared.take(slots) * _MODEST.take(touchers & 255)
         alike[weights == 0.0] = 0.0
         top = float(alike.max(initial=0.0))

@@ -86,7 +86,8 @@ class Rollup:
         picked = np.array([sums.get(place, nothing) for place in places], np.float64).reshape(len(places), len(nothing))
         values = self._cell.read_linear(picked[:, 1:], now)
         values[[not all(place) for place in places]] = np.nan
-        return values[where.reshape(-1)]
+        read: Floats = values[where.reshape(-1)]
+        return read
 
     def _place(self, codes: tuple[int, ...]) -> Place | None:
         place = tuple([codes[column] for column in self._columns])

@@ -119,7 +119,7 @@ class JobTable:
 
     def rows(self, job_ids: Iterable[str]) -> Rows:
         """int32 row of each job, -1 where it is unknown or removed."""
-        found = map(self._rows.get, job_ids, repeat(-1))
+        found: Iterable[int] = map(self._rows.get, job_ids, repeat(-1))
         if self._removed:
             found = (-1 if row in self._removed else row for row in found)
         return np.fromiter(found, np.int32)

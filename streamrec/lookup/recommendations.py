@@ -26,7 +26,7 @@ from streamrec.ranking import ranked as ranked_lists
 from streamrec.ranking.engine import BUDGET
 from streamrec.ranking.filters import NO_FILTERS, Filters
 from streamrec.ranking.ranked import FIRST, RankedList
-from streamrec.stores.serving import Inputs
+from streamrec.stores.inputs import Glance, Inputs
 
 _DEEPEST: Final = 1_000  # jobs that all pages together can show, whatever `list_size` is: a cursor must fit into a URL
 
@@ -198,7 +198,7 @@ async def recommendations(service: Service, call: Call) -> Recommendations:
     question = _question(member_id, filters)
     shown = {} if query.cursor is None else _shown(query.cursor, question, depth, named)
     after = await _wait(service, query.after)
-    inputs = await service.stored(member_id)
+    inputs = await service.glance(member_id)
     now = service.clock_ms() if at is None else at
     page = Page(
         service.serving.table, inputs.state, now, viewed_again_after_ms=settings.viewed_again_after_ms,
@@ -211,8 +211,8 @@ async def recommendations(service: Service, call: Call) -> Recommendations:
     picked = None if ranked is None else page.pick(ranked)
     # Few jobs of a list are kept, and some of them may have closed since: what is deeper is ranked now.
     if ranked is None or picked is None or (picked.short and ranked.cut):
-        inputs = await service.completed(inputs)
-        ranked, how = service.rank(inputs, filters, at, workflow, query.surface)
+        inputs = whole = await service.completed(inputs)
+        ranked, how = service.rank(whole, filters, at, workflow, query.surface)
         picked = page.pick(ranked)
         # What another workflow made for want of time is not what should be served next time.
         keeps = keeps and ranked.workflow == workflow.label and ranked.degraded != BUDGET
@@ -286,7 +286,7 @@ async def _wait(service: Service, token: str | None) -> Outcome | None:
     return await service.after.wait(service.after.read(token), service.settings.after_budget_ms)
 
 
-def _kept(service: Service, inputs: Inputs, now: int) -> RankedList | None:
+def _kept(service: Service, inputs: Glance | Inputs, now: int) -> RankedList | None:
     """The member's kept list, if it can still be used: by the default workflow, as new as the state, by a model that is not
     too old, with features.
     """

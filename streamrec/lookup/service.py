@@ -27,8 +27,9 @@ from streamrec.ranking.workflow import Workflow
 from streamrec.ranking.workflows import WORKFLOWS
 from streamrec.settings import Settings
 from streamrec.stores.base import Store, StoreUnavailableError
+from streamrec.stores.inputs import Glance, Inputs
 from streamrec.stores.keys import Keys
-from streamrec.stores.serving import UNREADABLE_STATE, Inputs, Serving
+from streamrec.stores.serving import UNREADABLE_STATE, Serving
 
 STORE_UNAVAILABLE: Final = "store_unavailable"
 TABLE_LOADING: Final = "table_loading"
@@ -112,10 +113,15 @@ class Service:
 
     async def stored(self, member_id: str) -> Inputs:
         """A member's state and kept list, within the budget; `degraded` says what is missing."""
+        found = await self.glance(member_id)
+        return self.serving.opened(found.values) if isinstance(found, Glance) else found
+
+    async def glance(self, member_id: str) -> Glance | Inputs:
+        """The same, maybe only as far as a kept list needs it: `completed` does the rest."""
         try:
             with _STAGES["state"].time():
                 async with asyncio.timeout(self._budget_s):
-                    return await self.serving.stored(member_id)
+                    return await self.serving.glance(member_id)
         except (StoreUnavailableError, TimeoutError):
             STORE_ERRORS.labels("inputs").inc()
             return Inputs(MemberState(), {}, None, STORE_UNAVAILABLE)
@@ -124,8 +130,10 @@ class Service:
         """What a ranking needs of a member, within twice the budget; `degraded` says what is missing."""
         return await self.completed(await self.stored(member_id))
 
-    async def completed(self, stored: Inputs) -> Inputs:
+    async def completed(self, stored: Glance | Inputs) -> Inputs:
         """The same with the co-visitation rows that a ranking needs, within the budget; see `stored`."""
+        if isinstance(stored, Glance):
+            stored = self.serving.opened(stored.values)
         wanted = recent_ids(stored.state)
         if not wanted:
             return stored

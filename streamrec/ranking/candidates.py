@@ -77,7 +77,9 @@ def newest(ask: Ask) -> Rows:
 
 def title(ask: Ask) -> Rows:
     """All open postings by how much their titles have in common with what the member looked at and wants."""
-    return ask.table.best_open(ask.view.overlap(ask.table).copy(), ask.limit, ask.now) if ask.view.token_weights else _NONE
+    return (
+        ask.table.best_open(ask.view.overlap(ask.table).copy(), ask.limit, ask.now) if ask.view.token_weights else _NONE
+    )
 
 
 def place(ask: Ask) -> Rows:

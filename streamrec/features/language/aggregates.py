@@ -6,8 +6,6 @@ from functools import cached_property
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
 from streamrec.features.cells.base import Cell, Kept
 from streamrec.features.cells.make import make
 from streamrec.features.cells.window import Window, always, text_of

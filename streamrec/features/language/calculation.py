@@ -55,10 +55,10 @@ def _flag(condition: Any, *operands: Any) -> Any:
 def _first(*values: Any) -> Any:
     found = values[-1]
     for each in values[-2::-1]:
-        if isinstance(each, float):
-            found = found if math.isnan(each) else each
-        else:
+        if not isinstance(each, float):
             found = np.where(np.isnan(each), found, each)
+        elif not math.isnan(each):
+            found = each
     return found
 
 
