@@ -117,7 +117,9 @@ class Page:
                 continue
             if self._floor is not None and self._floor.bars(table, row):
                 continue
-            if any(job_id in jobs for jobs in self._barred) or (self._shown and job_hash(job_id) in self._shown):
+            if self._barred and any(job_id in jobs for jobs in self._barred):
+                continue
+            if self._shown and job_hash(job_id) in self._shown:
                 continue
             found.append((position, row))
             if len(found) == look:

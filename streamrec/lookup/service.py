@@ -4,8 +4,8 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Final, Literal
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Final, Literal, TypeVar
 
 import msgspec
 import numpy as np
@@ -59,6 +59,7 @@ _STAGES: Final = {
 }
 
 Ranked = Literal["cached", "now"]
+Found = TypeVar("Found", Inputs, Glance | Inputs)
 
 _log = logging.getLogger(__name__)
 
@@ -113,18 +114,22 @@ class Service:
 
     async def stored(self, member_id: str) -> Inputs:
         """A member's state and kept list, within the budget; `degraded` says what is missing."""
-        found = await self.glance(member_id)
-        return self.serving.opened(found.values) if isinstance(found, Glance) else found
+        return await self._within(self.serving.stored(member_id))
 
     async def glance(self, member_id: str) -> Glance | Inputs:
         """The same, maybe only as far as a kept list needs it: `completed` does the rest."""
+        return await self._within(self.serving.glance(member_id))
+
+    async def _within(self, reading: Awaitable[Found]) -> Found | Inputs:
+        began = time.perf_counter()
         try:
-            with _STAGES["state"].time():
-                async with asyncio.timeout(self._budget_s):
-                    return await self.serving.glance(member_id)
+            async with asyncio.timeout(self._budget_s):
+                return await reading
         except (StoreUnavailableError, TimeoutError):
             STORE_ERRORS.labels("inputs").inc()
             return Inputs(MemberState(), {}, None, STORE_UNAVAILABLE)
+        finally:
+            _STAGES["state"].observe(time.perf_counter() - began)
 
     async def inputs(self, member_id: str) -> Inputs:
         """What a ranking needs of a member, within twice the budget; `degraded` says what is missing."""

@@ -39,6 +39,7 @@ from streamrec.stores.generations import UnreadableGenerationError
 from streamrec.stores.generations import unpack as unpack_generation
 from streamrec.stores.inputs import Glance, Inputs, glance
 from streamrec.stores.keys import MODEL_SLOT, Keys, current_key
+from streamrec.stores.together import Together
 
 MODEL: Final = "job_check"
 UNREADABLE_STATE: Final = "unreadable_state"
@@ -112,6 +113,7 @@ class Serving:
         on_move: Callable[[Keys], None] | None = None,
     ) -> None:  # fmt: skip
         self.store, self.keys, self.settings, self.clock_ms = store, keys, settings, clock_ms
+        self._together = Together(store)
         self._on_move = on_move
         self._member_keys = _keys_of(keys)
         self.table = JobTable()
@@ -210,7 +212,7 @@ class Serving:
         return self._inputs(self._state(MemberState, found), {}, *rest)
 
     async def _values(self, member_id: str) -> list[bytes | None]:
-        return await self.store.get([key(member_id) for key in self._member_keys])
+        return await self._together.get([key(member_id) for key in self._member_keys])
 
     async def inputs(self, member_id: str) -> Inputs:
         """What a ranking for `member_id` needs, in two round trips; one for a member without recent jobs.
