@@ -146,6 +146,7 @@ class Leaders:
             keep &= scores >= pool.floor
             rows, scores = rows[keep], scores[keep]
             pool.order = rows[descending(scores, self._columns.ties[rows])]
+            pool.order.flags.writeable = False  # it is given out as it is
             pool.expires_at = int(self._columns.times[rows, EXPIRES_AT].min(initial=NEVER))
             pool.standings = None
         return pool.order

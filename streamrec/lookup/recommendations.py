@@ -198,14 +198,14 @@ async def recommendations(service: Service, call: Call) -> Recommendations:
     question = _question(member_id, filters)
     shown = {} if query.cursor is None else _shown(query.cursor, question, depth, named)
     after = await _wait(service, query.after)
-    inputs = await service.glance(member_id)
+    keeps = filters is NO_FILTERS and at is None and workflow is service.workflow and not READS_SURFACE
+    inputs = await (service.glance(member_id) if keeps else service.stored(member_id))
     now = service.clock_ms() if at is None else at
     page = Page(
         service.serving.table, inputs.state, now, viewed_again_after_ms=settings.viewed_again_after_ms,
         without_posting=service.serving.without_posting, rules=workflow.filters, shown=shown, size=query.limit, depth=depth,
         explore=workflow.explored(settings.explore) if track else 0.0, seed=call.request_id,
     )  # fmt: skip
-    keeps = filters is NO_FILTERS and at is None and workflow is service.workflow and not READS_SURFACE
     ranked = _kept(service, inputs, now) if keeps else None
     how: Ranked = "cached"
     picked = None if ranked is None else page.pick(ranked)
@@ -309,25 +309,28 @@ def _kept(service: Service, inputs: Glance | Inputs, now: int) -> RankedList | N
 
 
 def _items(table: JobTable, ranked: RankedList, picked: Picked, before: int, passed: Passed, now: int) -> list[Item]:
-    items = []
     counts = _NONE_PASSED
     if passed.jobs:
         counts = passed_times(passed, [ranked.job_ids[position] for position in picked.positions], now)
-    for place, (position, row, times) in enumerate(zip(picked.positions, picked.rows, counts, strict=False), 1):
-        posting = table.postings[row]
+    job_ids, scores, p_check, sources, postings = (
+        ranked.job_ids, ranked.scores, ranked.p_check, ranked.sources, table.postings,
+    )  # fmt: skip
+    items = []
+    for place, (position, row, times) in enumerate(zip(picked.positions, picked.rows, counts, strict=False)):
+        posting = postings[row]
         title, company, city = (None, None, None) if posting is None else (posting.title, posting.company, posting.city)
         items.append(
             Item(
-                place,
-                before + place - 1,
-                ranked.job_ids[position],
-                ranked.scores[position],
-                ranked.p_check[position],
+                place + 1,
+                before + place,
+                job_ids[position],
+                scores[position],
+                p_check[position],
                 title,
                 company,
                 city,
-                _source_names(ranked.sources[position]),
-                round(times, 3),
+                _source_names(sources[position]),
+                round(times, 3) if times else 0.0,
             )
         )
     return items

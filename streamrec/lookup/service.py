@@ -204,8 +204,9 @@ class Service:
         if ranked.degraded is not None:
             FALLBACKS.labels(workflow.label, ranked.degraded).inc()
         masks = np.array(ranked.sources, np.int64)
-        for number, series in enumerate(_CANDIDATES):
-            series.observe(int(np.count_nonzero(masks >> number & 1)))
+        counts = (masks[:, None] >> np.arange(len(_CANDIDATES)) & 1).sum(axis=0)
+        for series, count in zip(_CANDIDATES, counts.tolist(), strict=True):
+            series.observe(count)
         return ranked
 
     @contextlib.asynccontextmanager

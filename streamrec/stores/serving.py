@@ -273,7 +273,7 @@ class Serving:
         distinct = list(dict.fromkeys(job_ids))
         if not distinct:
             return {}
-        values = await self.store.get([self.keys.neighbours(job_id) for job_id in distinct])
+        values = await self._together.get([self.keys.neighbours(job_id) for job_id in distinct])
         rows = (
             (job_id, self._state(Neighbours, value)) for job_id, value in zip(distinct, values, strict=True) if value
         )

@@ -39,7 +39,7 @@ class Together:
                 return await self._store.get(keys)
             finally:
                 self._next()
-        answer = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[_Values] = asyncio.get_running_loop().create_future()
         self._waiting.append((keys, answer))
         return await answer
 

@@ -74,9 +74,8 @@ class Wire:
             async with asyncio.timeout(self._timeout_s + wait_s):
                 if not connection.is_connected:
                     await connection.connect()
-                await connection.send_packed_command(
-                    [pack_command(command) for command in commands], check_health=False
-                )
+                packed = [pack_command(command) for command in commands]  # type: ignore[arg-type]
+                await connection.send_packed_command(packed, check_health=False)
                 for _ in commands:
                     try:
                         replies.append(await connection.read_response())
