@@ -16,8 +16,9 @@ from streamrec.ranking.engine import rank
 from streamrec.ranking.ranked import pack
 from streamrec.settings import Settings
 from streamrec.stores.base import Put, StoreUnavailableError, Write
+from streamrec.stores.inputs import Inputs
 from streamrec.stores.keys import Keys
-from streamrec.stores.serving import Inputs, Serving
+from streamrec.stores.serving import Serving
 
 log = logging.getLogger(__name__)
 

@@ -1,6 +1,7 @@
 """What jobs keep by another text besides (the member's region, a surface), as numbers: one small mapping a row."""
 
 from collections.abc import Mapping
+from itertools import repeat
 
 import numpy as np
 
@@ -23,19 +24,23 @@ class KeyedColumns:
     def __init__(self, cell: Cell, keep: int) -> None:
         self._keyed, self._blank = Keyed(cell, keep), cell.blank()
         self._rows: dict[int, dict[str, tuple[float, ...]]] = {}
-        self._texts: dict[str, dict[int, tuple[float, ...]]] = {}  # the same by text: few jobs have one
+        self._texts: dict[str, _Text] = {}  # the same by text: few jobs have one
 
     def write(self, row: int, kept: Kept | None) -> None:
         """Take over what is kept of a job."""
-        for text in self._rows.pop(row, {}):
-            rows = self._texts[text]
-            del rows[row]
-            if not rows:
-                del self._texts[text]
+        before, after = self._rows.get(row, {}), {}
         if kept is not None:
-            found = self._rows[row] = {text: self._keyed.columns_of(kept, text) for text in self._keyed.keys(kept)}
-            for text, columns in found.items():
-                self._texts.setdefault(text, {})[row] = columns
+            after = {text: self._keyed.columns_of(kept, text) for text in self._keyed.keys(kept)}
+        for text in before:
+            if text not in after and self._texts[text].drop(row):
+                del self._texts[text]
+        for text, columns in after.items():
+            if before.get(text) != columns:  # one event changes one text
+                self._texts.setdefault(text, _Text(self._blank)).put(row, columns)
+        if after:
+            self._rows[row] = after
+        else:
+            self._rows.pop(row, None)
 
     def of(self, row: int) -> Mapping[str, tuple[float, ...]]:
         """Columns of a job, by text."""
@@ -43,14 +48,35 @@ class KeyedColumns:
 
     def rows(self, text: str, rows: Rows) -> Floats:
         """float64 ``(n, width)``: the columns of jobs for one text."""
-        found: Floats = np.full((len(rows), len(self._blank)), self._blank)
         known = self._texts.get(text)
-        if known:
-            places, columns = [], []
-            for place, row in enumerate(rows.tolist()):
-                if row in known:
-                    places.append(place)
-                    columns.append(known[row])
-            if places:
-                found[places] = columns
-        return found
+        return np.tile(self._blank, (len(rows), 1)) if known is None else known.read(rows)
+
+
+class _Text:
+    """The columns of those jobs that have one text; the first place is that of the others."""
+
+    __slots__ = ("_columns", "_free", "_places")
+
+    def __init__(self, blank: tuple[float, ...]) -> None:
+        self._columns: Floats = np.array([blank, blank], np.float64)
+        self._places: dict[int, int] = {}  # by row
+        self._free: list[int] = [1]
+
+    def put(self, row: int, columns: tuple[float, ...]) -> None:
+        place = self._places.get(row)
+        if place is None:
+            if not self._free:
+                used = len(self._columns)
+                self._free = list(range(2 * used - 1, used - 1, -1))
+                self._columns = np.concatenate([self._columns, np.tile(self._columns[:1], (used, 1))])
+            place = self._places[row] = self._free.pop()
+        self._columns[place] = columns
+
+    def drop(self, row: int) -> bool:
+        """Whether that was the last one."""
+        self._free.append(self._places.pop(row))
+        return not self._places
+
+    def read(self, rows: Rows) -> Floats:
+        places = np.array(list(map(self._places.get, rows.tolist(), repeat(0))), np.intp)
+        return self._columns.take(places, axis=0)

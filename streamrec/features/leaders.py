@@ -4,12 +4,14 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from streamrec.features.columns import CODED, EXPIRES_AT, NEWEST, Bools, Columns, Rows
+from streamrec.features.columns import CODED, EXPIRES_AT, NEVER, NEWEST, Bools, Columns, Floats, Rows
+from streamrec.features.order import descending
 
 _CITY, _REGION, _FUNCTION = (CODED.index(name) for name in ("city", "region", "function"))
 _ROOM: Final = 4  # a pool that has grown by this factor is built anew
 _SMALLEST: Final = 256  # rows in a pool, if there are as many
 _POOLS: Final = 20_000
+_NO_ROW: Final = np.int32(np.iinfo(np.int32).max)
 
 
 class Group(NamedTuple):
@@ -21,14 +23,31 @@ class Group(NamedTuple):
     city: int = 0
 
 
+class Standings(NamedTuple):
+    """Which place each of the best rows has.
+
+    Attributes
+    ----------
+    rows
+        int32 ``(m,)``, ascending; the last one, above all, is no row.
+    places
+        float64 ``(m,)``, from 0.
+    """
+
+    rows: Rows
+    places: Floats
+
+
 class _Pool:
     """All open rows of a group whose score is at least `floor`, and maybe some that no longer are."""
 
-    __slots__ = ("built", "floor", "members", "order")
+    __slots__ = ("built", "expires_at", "floor", "members", "order", "standings")
 
     def __init__(self, members: set[int], floor: float) -> None:
         self.members, self.floor, self.built = members, floor, len(members)
         self.order: Rows | None = None  # the rows that qualify, best first
+        self.expires_at = -1  # the first of them, ms
+        self.standings: tuple[int, Standings] | None = None  # of so many, while none of them expires
 
 
 class Leaders:
@@ -80,11 +99,23 @@ class Leaders:
             pool = self._build(group, 2 * limit)
         while True:
             order = self._order(group, pool)
-            if now is not None:
+            if now is not None and now >= pool.expires_at:
                 order = order[self._columns.times[order, EXPIRES_AT] > now]
             if len(order) >= limit or pool.floor == -np.inf:
                 return order[:limit]
             pool = self._build(group, max(2 * limit, 2 * pool.built))
+
+    def standings(self, group: Group, limit: int, now: int) -> Standings:
+        """The same as places by row."""
+        best = self.best(group, limit, now)
+        pool = self._pools[group]
+        if pool.standings is not None and pool.standings[0] == limit and now < pool.expires_at:
+            return pool.standings[1]
+        order = np.argsort(best)
+        found = Standings(np.append(best[order], _NO_ROW), np.append(order, 0).astype(np.float64))
+        if now < pool.expires_at:
+            pool.standings = limit, found
+        return found
 
     def _belong(self, group: Group, rows: Rows | slice) -> Bools:
         mask = ~self._columns.closed[rows]
@@ -114,5 +145,8 @@ class Leaders:
             keep = self._belong(group, rows)
             keep &= scores >= pool.floor
             rows, scores = rows[keep], scores[keep]
-            pool.order = rows[np.lexsort((self._columns.ties[rows], -scores))]
+            pool.order = rows[descending(scores, self._columns.ties[rows])]
+            pool.order.flags.writeable = False  # it is given out as it is
+            pool.expires_at = int(self._columns.times[rows, EXPIRES_AT].min(initial=NEVER))
+            pool.standings = None
         return pool.order

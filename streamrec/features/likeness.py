@@ -36,7 +36,8 @@ def likeness(view: MemberView, table: JobTable) -> Floats:
     for name, weight in _PLACES.items():
         shares = _shares(view, table, name)
         if shares.any():
-            scores += weight * shares[codes[:, CODED.index(name)]]
+            shares *= weight
+            scores += shares.take(codes[:, CODED.index(name)])
     return scores
 
 
@@ -53,7 +54,7 @@ def _words(view: MemberView, table: JobTable) -> Floats:
     idf = table.idf(np.array(list(weights), np.int32)).astype(np.float64)
     amounts = np.array(list(weights.values()))
     usual = float(np.sqrt(amounts @ idf**2 / amounts.sum()))
-    return table.titles.overlap(weights, len(table)) / (length * usual)
+    return view.overlap(table) / (length * usual)
 
 
 def _shares(view: MemberView, table: JobTable, name: str) -> Floats:

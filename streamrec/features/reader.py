@@ -13,7 +13,7 @@ from streamrec.features.language.calculation import Calculation
 from streamrec.features.language.expression import Expression
 from streamrec.features.language.feature import Feature
 from streamrec.features.language.types import Type
-from streamrec.features.reading import Reading
+from streamrec.features.reading import Decayed, Reading
 
 _LARGEST: Final = float(np.finfo(np.float32).max)
 
@@ -50,20 +50,22 @@ class Reader:
         self._steps: list[tuple[Callable[..., Any], tuple[int, ...]]] = []
         places: dict[Expression, int] = {}
         counted = dict.fromkeys(chain.from_iterable(_decayed(each.expression) for each in features))
-        self._of_jobs = [each for each in counted if each.by.place == "job"]
-        self._of_member = [each for each in counted if each.by.place == "member"]
-        for each in (*self._of_jobs, *self._of_member):
-            places[each] = len(places)
-        logs = [each for each in features if _logs(each)]
-        categories = [each for each in features if each.expression.type is Type.CATEGORY]
-        others = [each for each in features if not _logs(each) and each.expression.type is not Type.CATEGORY]
-        starts = dict(zip(features, accumulate((len(each.columns) for each in features), initial=0), strict=False))
-        self._logs = [(starts[each], self._place(each.expression.inputs[0], places)) for each in logs]
-        self._log_columns = [column for column, _ in self._logs]
-        self._others = [(starts[each], self._place(each.expression, places)) for each in others]
-        self._categories = [
-            (starts[each], len(each.columns), self._place(each.expression, places)) for each in categories
-        ]
+        of_jobs = [count for count in counted if count.by.place == "job"]
+        of_member = [count for count in counted if count.by.place == "member"]
+        self._of_jobs, self._of_member = Decayed.of(of_jobs), Decayed.of(of_member)
+        for count in (*of_jobs, *of_member):
+            places[count] = len(places)
+        starts = list(accumulate((len(each.columns) for each in features), initial=0))
+        logs = [start for start, each in zip(starts, features, strict=False) if _logs(each)]
+        self._logs = [slice(first, last + 1) for first, last in _runs(logs)]
+        self._places: list[tuple[int, int]] = []
+        self._categories: list[tuple[int, int, int]] = []
+        for start, each in zip(starts, features, strict=False):
+            place = self._place(each.expression.inputs[0] if _logs(each) else each.expression, places)
+            if each.expression.type is Type.CATEGORY:
+                self._categories.append((start, len(each.columns), place))
+            else:
+                self._places.append((start, place))
         self._defaults = np.array([each.default for each in features for _ in each.columns], np.float32)
 
     def _place(self, expression: Expression, places: dict[Expression, int]) -> int:
@@ -94,24 +96,25 @@ class Reader:
 
     def _values(self, reading: Reading) -> npt.NDArray[np.float32]:
         values: list[Any] = []
-        if self._of_jobs:
+        if self._of_jobs.keys:
             values.extend(reading.decayed_of_jobs(self._of_jobs))
-        if self._of_member:
+        if self._of_member.keys:
             values.extend(reading.decayed_of_member(self._of_member))
         for read, inputs in self._steps:
             values.append(read(reading, *[values[place] for place in inputs]))
-        # Fresh memory costs more than all the arithmetic, so there is no second matrix: values go where they belong.
-        result = np.empty((len(reading.rows), len(self.columns)), np.float32)
-        for column, place in self._others:
-            result[:, column] = values[place]
+        # A feature is a row at first: that is written, and its logarithm taken, in one go.
+        found = np.empty((len(self.columns), len(reading.rows)))
+        for column, place in self._places:
+            found[column] = values[place]
         for first, width, place in self._categories:
-            result[:, first : first + width] = np.arange(width) == np.reshape(values[place], (-1, 1))
-        logs = np.empty((len(self._logs), len(reading.rows)))
-        for row, (_, place) in zip(logs, self._logs, strict=True):
-            row[:] = values[place]
-        np.log1p(np.maximum(logs, 0.0, out=logs), out=logs)
-        result[:, self._log_columns] = logs.T
-        return np.clip(result, -_LARGEST, _LARGEST, out=result)
+            found[first : first + width] = np.arange(width)[:, None] == values[place]
+        for logs in self._logs:
+            part = found[logs]
+            np.log1p(np.maximum(part, 0.0, out=part), out=part)
+        result = found.T.astype(np.float32, order="C")
+        if np.isinf(result).any():
+            np.clip(result, -_LARGEST, _LARGEST, out=result)
+        return result
 
 
 def _decayed(expression: Expression) -> Iterator[Aggregate]:
@@ -122,6 +125,18 @@ def _decayed(expression: Expression) -> Iterator[Aggregate]:
             yield expression
     for each in expression.inputs:
         yield from _decayed(each)
+
+
+def _runs(numbers: Sequence[int]) -> list[tuple[int, int]]:
+    """First and last of each run of ascending numbers.
+
+    Examples
+    --------
+    >>> _runs([1, 2, 3, 7])
+    [(1, 3), (7, 7)]
+    """
+    firsts = [each for each in numbers if each - 1 not in numbers]
+    return [(first, next(each for each in numbers if each >= first and each + 1 not in numbers)) for first in firsts]
 
 
 def _logs(feature: Feature) -> bool:

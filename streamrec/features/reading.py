@@ -4,13 +4,14 @@ Numbers are float64 ``(n,)``, or one for all where they are of the member or of 
 Texts and sets of texts are those of `features.texts`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from streamrec.features.cells.base import Kept
 from streamrec.features.cells.decay import MOST_LOG2
 from streamrec.features.cells.keyed import Keyed
 from streamrec.features.cells.last import LatestDistinct
@@ -40,6 +41,30 @@ from streamrec.features.view import MemberView
 
 _TIMES: Final = {"posted_at": POSTED_AT, "expires_at": EXPIRES_AT, "first_at": FIRST_AT, "last_at": LAST_AT}
 _PAY: Final = ("salary_min", "salary_max")  # columns of `Columns.pay`
+
+
+class Decayed(NamedTuple):
+    """Decayed counts that are read together, k in number.
+
+    Attributes
+    ----------
+    keys
+        The state key of each.
+    columns
+        The same of the cell of each, see `cells.base`.
+    half_lives
+        float64 ``(k,)``, ms.
+    """
+
+    keys: list[str]
+    columns: list[Callable[[Kept], tuple[float, ...]]]
+    half_lives: Floats
+
+    @classmethod
+    def of(cls, nodes: Sequence[Aggregate]) -> "Decayed":
+        """Of aggregates."""
+        half_lives = np.array([node.window.span_ms for node in nodes], np.float64)
+        return cls([node.state_key for node in nodes], [node.cell.columns for node in nodes], half_lives)
 
 
 class Reading:
@@ -74,9 +99,10 @@ class Reading:
     ) -> None:
         self.view, self.table, self.rows, self.now = view, table, rows, now
         self.context = view.context if context is None else context
-        self.codes: Ints = table.columns.codes[rows]
+        self._places = rows.astype(np.intp)  # else numpy does that again for each column that is read
+        self.codes: Ints = table.columns.codes.take(self._places, axis=0)
         self.gaps = _gaps(self.codes)
-        self.times: Longs = table.columns.times[rows]
+        self.times: Longs = table.columns.times.take(self._places, axis=0)
         self.as_of: Longs = np.maximum(self.times[:, LAST_AT], now)
 
     @cached_property
@@ -106,19 +132,29 @@ class Reading:
             place = COLUMN_OF[name]
             return Coded(self.table, name, self.codes[:, place], self.gaps[:, place])
         if name in LABELS:
-            codes = columns.labels[self.rows, LABELS.index(name)]
-            return Coded(self.table, name, codes, _gaps(codes))
+            codes, gaps = self._labels
+            place = LABELS.index(name)
+            return Coded(self.table, name, codes[:, place], gaps[:, place])
         if name in _PAY:
-            return columns.pay[self.rows, _PAY.index(name)]
+            return self._pay[:, _PAY.index(name)]
         if name in _TIMES:
             times = self.times[:, _TIMES[name]]
             return _times(np.where(times == NEVER, 0, times) if name == "expires_at" else times)
         if name == "skills":
-            return CodedSets(self.table, "skill", columns.skills[self.rows])
+            return CodedSets(self.table, "skill", columns.skills.take(self._places, axis=0))
         if name == "remote":
-            remote = columns.remote[self.rows]
+            remote = columns.remote.take(self._places)
             return np.where(remote < 0, np.nan, remote)
         return self._told(name)
+
+    @cached_property
+    def _labels(self) -> tuple[Ints, Floats]:
+        codes = self.table.columns.labels.take(self._places, axis=0)
+        return codes, _gaps(codes)
+
+    @cached_property
+    def _pay(self) -> Floats:
+        return self.table.columns.pay.take(self._places, axis=0)
 
     def _told(self, name: str) -> Any:
         """What the postings say, one by one: for fields that no column holds."""
@@ -140,7 +176,8 @@ class Reading:
 
     def minutes_since(self, at: Numbers) -> Numbers:
         """Minutes from times (ms) to now; 0 for a time to come."""
-        return np.maximum(self.now - at, 0.0) / MINUTE_MS
+        age = self.now - at
+        return (np.float64(max(age, 0.0)) if isinstance(age, float) else np.maximum(age, 0.0)) / MINUTE_MS
 
     # Aggregates.
 
@@ -156,7 +193,7 @@ class Reading:
         if node.by.keyed:
             columns = self.table.keyed[node.state_key].rows(by, self.rows)
         else:
-            columns = self.table.columns.cells[self.rows, self.table.layout[node.state_key]]
+            columns = self.table.columns.cells[self._places, self.table.layout[node.state_key]]
         values = node.cell.read(columns, self.as_of)
         if node.ttl_ms is None:
             return values
@@ -206,30 +243,30 @@ class Reading:
 
     # Decayed counts, of which most sets have many: all with one power.
 
-    def decayed_of_jobs(self, nodes: Sequence[Aggregate]) -> Sequence[Numbers]:
+    def decayed_of_jobs(self, counts: Decayed) -> Sequence[Numbers]:
         """Values of decayed counts that are counted by the job alone; as `aggregate` gives them."""
-        places = [self.table.layout[node.state_key].start for node in nodes]
-        scores = self.table.columns.cells[self.rows].T[places]
-        scores -= self.as_of / _half_lives(nodes)[:, None]
+        layout = self.table.layout
+        places = np.array([layout[key].start for key in counts.keys], np.intp)
+        scores = self.table.columns.cells.take(self._places, axis=0).T[places]
+        # Nearly always nothing is to come, and what is taken off is the same for all jobs.
+        as_of: Any = self.as_of if self.as_of.max(initial=0) > self.now else self.now
+        scores -= as_of / counts.half_lives[:, None]
         np.minimum(scores, MOST_LOG2, out=scores)
         return list(np.exp2(scores, out=scores))
 
-    def decayed_of_member(self, nodes: Sequence[Aggregate]) -> Sequence[Numbers]:
+    def decayed_of_member(self, counts: Decayed) -> Sequence[Numbers]:
         """Values of decayed counts that are counted by the member alone; as `aggregate` gives them."""
         cells, as_of = self.view.state.cells, max(self.now, self.view.state.last_at)
-        kept = [cells.get(node.state_key) for node in nodes]
         scores = [
-            -np.inf if each is None else node.cell.columns(each)[0] for node, each in zip(nodes, kept, strict=True)
+            -np.inf if (kept := cells.get(key)) is None else columns(kept)[0]
+            for key, columns in zip(counts.keys, counts.columns, strict=True)
         ]
-        return list(np.exp2(np.minimum(np.array(scores) - as_of / _half_lives(nodes), MOST_LOG2)))
-
-
-def _half_lives(nodes: Sequence[Aggregate]) -> Floats:
-    return np.array([node.window.span_ms for node in nodes], np.float64)
+        return list(np.exp2(np.minimum(np.array(scores) - as_of / counts.half_lives, MOST_LOG2)))
 
 
 def _gaps(codes: Ints) -> Floats:
-    return np.where(codes == 0, np.nan, 0.0)
+    with np.errstate(invalid="ignore"):  # 0 / 0 is NaN
+        return 0.0 / codes
 
 
 def _times(times: Longs) -> Floats:

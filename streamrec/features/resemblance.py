@@ -73,10 +73,15 @@ def history(state: MemberState) -> list[str]:
     """The `HISTORY` jobs that the member touched last, without dismissed ones; those written last come last."""
     found: dict[str, int] = {}
     for jobs in state.touched:
+        if not found and len(jobs) <= HISTORY:
+            found = dict(jobs)
+            continue
         for job_id, at in islice(reversed(jobs.items()), HISTORY):
-            if job_id not in state.dismissed:
-                found[job_id] = max(at, found.get(job_id, at))
-    return sorted(found, key=lambda job_id: (found[job_id], job_id))[-HISTORY:]
+            if at >= found.get(job_id, at):
+                found[job_id] = at
+    for job_id in found.keys() & state.dismissed.keys():
+        del found[job_id]
+    return [job_id for _, job_id in sorted(zip(found.values(), found, strict=True))[-HISTORY:]]
 
 
 class Resemblance:
@@ -105,17 +110,18 @@ class Resemblance:
     """
 
     def __init__(self, mark: int, own: Touchers) -> None:
-        there = own != 0
-        counts = np.count_nonzero(there, axis=1)
-        touchers = own[there]
+        flat = own.reshape(-1)
+        there = np.flatnonzero(flat)  # few jobs have as many touchers as are kept
+        jobs, touchers = there // TOUCHERS, flat.take(there)
         marks = touchers >> 8
-        slots = marks & (_SLOTS - 1)
+        slots = (marks & (_SLOTS - 1)).astype(np.intp)
         self._owners = np.zeros(_SLOTS, np.uint32)
         self._owners[slots] = marks  # of several the last one
-        weights = np.repeat(1.0 / np.sqrt(np.maximum(counts, 1)), counts)
-        weights[(marks == mark) | (self._owners[slots] != marks)] = 0.0
-        self._shared = np.asarray(np.bincount(slots, weights, _SLOTS), np.float64)
-        alike = self._shared[slots] * _MODEST[touchers & 255]
+        counts = np.bincount(jobs, minlength=1)
+        weights = (1.0 / np.sqrt(np.maximum(counts, 1))).take(jobs)
+        weights[(marks == mark) | (self._owners.take(slots) != marks)] = 0.0
+        self._shared: Floats = np.asarray(np.bincount(slots, weights, _SLOTS), np.float64)
+        alike = self._shared.take(slots) * _MODEST.take(touchers & 255)
         alike[weights == 0.0] = 0.0
         top = float(alike.max(initial=0.0))
         self._scale = 1.0 / top if top else 0.0
@@ -127,11 +133,15 @@ class Resemblance:
         """
         if not self._scale:
             return np.zeros(len(touchers))
-        marks = touchers >> 8
-        slots = marks & (_SLOTS - 1)
-        alike = self._shared[slots]
-        alike *= self._owners[slots] == marks
-        alike *= _MODEST[touchers & 255]
-        counts = np.count_nonzero(touchers, axis=1)
-        found: Floats = alike.sum(axis=1) * (self._scale / (_DRAW + counts))
+        flat = touchers.reshape(-1)
+        there = np.flatnonzero(flat)
+        jobs, some = there // TOUCHERS, flat.take(there)
+        marks = some >> 8
+        slots = (marks & (_SLOTS - 1)).astype(np.intp)
+        alike = self._shared.take(slots)
+        alike *= self._owners.take(slots) == marks
+        alike *= _MODEST.take(some & 255)
+        counts = np.bincount(jobs, minlength=len(touchers))
+        # One after the other, whatever stands beside them: so a job's sum is the same among other jobs.
+        found: Floats = np.bincount(jobs, alike, len(touchers)) * (self._scale / (_DRAW + counts))
         return found

@@ -5,14 +5,18 @@ company takes its count along, and a sum is the same in whatever order postings 
 """
 
 from collections.abc import Mapping
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from streamrec.features.cells.base import Cell, Floats
 from streamrec.features.columns import CODED, Ints
 
 Rows = Mapping[str, tuple[float, ...]]
 Place = tuple[int, ...]  # codes of the fields
+
+_FEW: Final = 64  # codes are not worth sorting
 
 
 class Rollup:
@@ -76,18 +80,28 @@ class Rollup:
             values = self._cell.read_linear(self._by_code[known], now)
             values[asked == 0] = np.nan
             return values
-        # Rows of one number are sorted as numbers, which is quicker.
-        found, where = np.unique(asked, axis=0 if len(self._columns) != 1 else None, return_inverse=True)
+        found, where = _distinct(asked)
         sums, nothing = self._sums.get(text, {}), [0, *self._nothing]
         places = [tuple(place) for place in found.reshape(len(found), len(self._columns)).tolist()]
         picked = np.array([sums.get(place, nothing) for place in places], np.float64).reshape(len(places), len(nothing))
         values = self._cell.read_linear(picked[:, 1:], now)
         values[[not all(place) for place in places]] = np.nan
-        return values[where.reshape(-1)]
+        read: Floats = values[where.reshape(-1)]
+        return read
 
     def _place(self, codes: tuple[int, ...]) -> Place | None:
         place = tuple([codes[column] for column in self._columns])
         return place if all(place) else None
+
+
+def _distinct(asked: Ints) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Rows that hold all those ``(n, c)`` that are asked for, and which of them each is."""
+    if asked.shape[1] != 1:
+        return np.unique(asked, axis=0, return_inverse=True)
+    # Rows of one number are sorted as numbers, which is quicker; and a few of them are not worth sorting.
+    codes = asked[:, 0]
+    most = int(codes.max(initial=0))
+    return (np.arange(most + 1), codes) if most <= _FEW else np.unique(codes, return_inverse=True)
 
 
 def _with_room(rows: Floats, row: int) -> Floats:

@@ -52,6 +52,17 @@ class MemberState(msgspec.Struct, array_like=True):
         return self.viewed, self.liked, self.saved, self.applied
 
 
+class MemberHead(msgspec.Struct, array_like=True, frozen=True):
+    """The beginning of a `MemberState`: what it takes to serve a list that was made of that very state."""
+
+    version: int = 0
+    profile: MemberProfile | None = None
+    recent: msgspec.Raw = msgspec.Raw()
+    cells: msgspec.Raw = msgspec.Raw()
+    first_at: int = 0
+    last_at: int = 0
+
+
 class JobState(msgspec.Struct, array_like=True):
     """All that is kept of one job but for its neighbours; `version` counts the records and entries folded in."""
 
@@ -96,12 +107,25 @@ class Network(msgspec.Struct, array_like=True):
     parted: dict[str, int] = msgspec.field(default_factory=dict)  # the last PARTED -> when
 
 
+class NetworkHead(msgspec.Struct, array_like=True, frozen=True):
+    """The beginning of a `Network`."""
+
+    version: int = 0
+
+
+Head = TypeVar("Head", MemberHead, NetworkHead)
 State = TypeVar("State", MemberState, JobState, Neighbours, Network)
 
 _encoder = msgspec.msgpack.Encoder()
 _KINDS: Final = (MemberState, JobState, Neighbours, Network)
 _decoders = {kind: msgspec.msgpack.Decoder(kind) for kind in _KINDS}
 FORMATS: Final[dict[type, bytes]] = {MemberState: b"\x02", JobState: b"\x02", Neighbours: b"\x01", Network: b"\x01"}
+
+
+_heads: Final[dict[type, tuple[bytes, Any]]] = {
+    MemberHead: (FORMATS[MemberState], msgspec.msgpack.Decoder(MemberHead)),
+    NetworkHead: (FORMATS[Network], msgspec.msgpack.Decoder(NetworkHead)),
+}
 
 
 class UnreadableStateError(ValueError):
@@ -141,3 +165,27 @@ def unpack(kind: type[State], value: bytes | None) -> State:
     raise UnreadableStateError(
         f"{kind.__name__} has format {value[:1]!r}, this version reads {FORMATS[kind]!r} and b'\\x01'"
     )
+
+
+def unpack_head(kind: type[Head], value: bytes | None) -> Head:
+    """The beginning of the state behind stored bytes, without unpacking the rest; a fresh one for None.
+
+    Raises
+    ------
+    UnreadableStateError
+        As `unpack`; also for a format before this version's, which only `unpack` reads.
+
+    Examples
+    --------
+    >>> unpack_head(NetworkHead, pack(Network(version=3, edges={"bob": 5})))
+    NetworkHead(version=3)
+    """
+    if value is None:
+        return kind()
+    wanted, decoder = _heads[kind]
+    if value[:1] != wanted:
+        raise UnreadableStateError(f"{kind.__name__} has format {value[:1]!r}, want {wanted!r}")
+    try:
+        return decoder.decode(memoryview(value)[1:])  # type: ignore[no-any-return]
+    except msgspec.MsgspecError as error:
+        raise UnreadableStateError(f"{kind.__name__}: {error}") from error

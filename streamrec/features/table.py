@@ -33,8 +33,9 @@ from streamrec.features.columns import (
 )
 from streamrec.features.job_cells import JobCells
 from streamrec.features.language.aggregates import Aggregate
-from streamrec.features.leaders import Group, Leaders
+from streamrec.features.leaders import Group, Leaders, Standings
 from streamrec.features.library import PLAN, POPULARITY
+from streamrec.features.order import descending
 from streamrec.features.plan import Plan
 from streamrec.features.resemblance import touchers_in
 from streamrec.features.state import JobState
@@ -118,10 +119,10 @@ class JobTable:
 
     def rows(self, job_ids: Iterable[str]) -> Rows:
         """int32 row of each job, -1 where it is unknown or removed."""
-        found = list(map(self._rows.get, job_ids, repeat(-1)))
+        found: Iterable[int] = map(self._rows.get, job_ids, repeat(-1))
         if self._removed:
-            found = [-1 if row in self._removed else row for row in found]
-        return np.array(found, np.int32)
+            found = (-1 if row in self._removed else row for row in found)
+        return np.fromiter(found, np.int32)
 
     # Writing.
 
@@ -348,14 +349,13 @@ class JobTable:
         `scores` has one number a row, and is used up. Best first; of equal ones the newest first, then by `Columns.ties`.
         """
         n = len(self.ids)
-        scores[self.columns.closed[:n]] = 0.0
-        scores[self.columns.times[:n, EXPIRES_AT] <= now] = 0.0
-        rows = np.flatnonzero(scores)
+        closed = self.columns.times[:n, EXPIRES_AT] <= now
+        closed |= self.columns.closed[:n]
+        scores[closed] = 0.0
+        edge = np.partition(scores, n - limit)[n - limit] if n > limit > 0 else 0.0
+        rows = np.flatnonzero(scores >= edge) if edge > 0.0 else np.flatnonzero(scores)
         values = scores[rows]
-        if len(rows) > limit:
-            kept = values >= np.partition(values, len(rows) - limit)[len(rows) - limit]
-            rows, values = rows[kept], values[kept]
-        order = np.lexsort((self.columns.ties[rows], -self.columns.scores[rows, NEWEST], -values))
+        order = descending(values, -self.columns.scores[rows, NEWEST], self.columns.ties[rows])
         return rows[order[:limit]].astype(np.int32)
 
     def top(
@@ -366,6 +366,10 @@ class JobTable:
         With `now` (ms), expired ones are left out as well. Jobs without a posting are among them (see `servable`).
         """
         return self._leaders.best(Group(half_life_index, region=region, function=function), limit, now)
+
+    def standings(self, index: int, limit: int, now: int) -> Standings:
+        """Places of the best `limit` open rows by a column of `Columns.scores`; `now` as in `top`."""
+        return self._leaders.standings(Group(index), limit, now)
 
     def newest(self, limit: int, region: int = 0, *, now: int | None = None) -> Rows:
         """Newest open rows, by `posted_at`, else by `first_at`; of a region if given. `now` as in `top`."""

@@ -19,6 +19,7 @@ from streamrec.features.seniority import level_of
 if TYPE_CHECKING:
     from streamrec.features.table import JobTable
 
+# Not frozen: it takes Python four times as long to make what is, and a ranking makes some thirty.
 Numbers = Floats | np.float64  # one a job, or one for all
 
 MISSING: Final = np.float64(np.nan)
@@ -66,7 +67,7 @@ class Texts(ABC):
         """All of them."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class One(Texts):
     """A text of the member or of the request."""
 
@@ -85,7 +86,7 @@ class One(Texts):
         return [self.text]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Plain(Texts):
     """A text of each job, as it is."""
 
@@ -104,7 +105,7 @@ class Plain(Texts):
         return self.texts
 
 
-@dataclass(frozen=True)
+@dataclass
 class Coded(Texts):
     """A text of each job, by its code in a column of the table.
 
@@ -144,7 +145,7 @@ class Coded(Texts):
         return [self.table.text(self.column, code) for code in self.codes.tolist()]
 
 
-@dataclass(frozen=True)
+@dataclass
 class OneSet:
     """A set of texts of the member."""
 
@@ -155,7 +156,7 @@ class OneSet:
         return [self.texts]
 
 
-@dataclass(frozen=True)
+@dataclass
 class CodedSets:
     """A set of texts of each job, by their codes in a vocabulary of the table: ``(n, k)``, filled up with 0."""
 

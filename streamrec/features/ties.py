@@ -25,7 +25,6 @@ from streamrec.features.view import (
 
 _WORDS: Final = {"interests": RECENT, "profile.desired_titles": DESIRED, "last_title": LAST}
 _DID: Final = dict(zip(CONNECTIONS_DID, (CHECKED, LIKED, APPLIED), strict=True))
-_BITS: Final = 62
 STANDINGS: Final = 100  # of the best jobs are told apart
 _WHOLE: Final = 2.0**48  # shares are counted in parts of this many: whole numbers add up alike in any order
 
@@ -72,8 +71,9 @@ class Ties:
         if not len(shares):
             return MISSING
         column = COLUMN_OF[name]
-        equal = self._codes[:, column, None] == recent[:, column]
-        share: Floats = equal @ shares
+        by_code = np.zeros(self._table.vocabulary(name))
+        np.add.at(by_code, recent[:, column], shares)
+        share: Floats = by_code.take(self._codes[:, column])
         share /= _WHOLE
         share += self._gaps[:, column]
         return share
@@ -96,9 +96,10 @@ class Ties:
 
     @cached_property
     def _cosines(self) -> Singles:
-        says = self._table.titles.idf(self._titles)
-        says *= says
-        parts = self._view.words(self._table)[self._titles] * says[:, :, None]
+        titles, words = self._titles, self._view.words(self._table)
+        says = self._table.titles.says.take(titles)
+        parts = words.take(titles, axis=0)
+        parts *= says[:, :, None]
         dot, square = np.zeros((len(self._rows), 3), np.float32), np.zeros(len(self._rows), np.float32)
         for part, amount in zip(parts, says, strict=True):  # one by one: a sum may take another order beside other rows
             dot += part
@@ -115,19 +116,13 @@ class Ties:
             return MISSING
         wanted = np.unique(np.concatenate(titles))
         says = self._table.titles.idf(wanted).astype(np.float64) ** 2
-        shares = np.zeros((len(wanted), len(titles)))
-        for column, codes in enumerate(titles):
-            places = np.searchsorted(wanted, codes)
-            shares[places, column] = np.rint(says[places] / says[places].sum() * _WHOLE)
-        covered = np.zeros((len(self._rows), len(titles)))
-        for start in range(0, len(wanted), _BITS):  # which of the words a title has, as bits of one number
-            some = wanted[start : start + _BITS]
-            bits = np.zeros(len(self._table.titles), np.int64)
-            bits[some] = 1 << np.arange(len(some), dtype=np.int64)
-            found = np.bitwise_or.reduce(bits[self._titles], axis=0)
-            has = (found[:, None] >> np.arange(len(some))) & 1
-            covered += has.astype(np.float64) @ shares[start : start + _BITS]
-        best: Floats = covered.max(axis=1) / _WHOLE
+        shares = np.zeros((len(titles), len(self._table.titles)))
+        for by_word, codes in zip(shares, titles, strict=True):
+            amounts = says[np.searchsorted(wanted, codes)]
+            by_word[codes] = np.rint(amounts / amounts.sum() * _WHOLE)
+        # A title has each word once, and whole numbers add up alike in any order.
+        covered = [by_word.take(self._titles).sum(axis=0) for by_word in shares]
+        best: Floats = np.max(covered, axis=0) / _WHOLE
         return best
 
     # Connections.
@@ -145,22 +140,19 @@ class Ties:
         if not self._view.colleagues:
             return MISSING
         column = COLUMN_OF["company"]
-        codes, found = self._codes[:, column], self._gaps[:, column].copy()
-        for code, count in self._view.colleagues.items():
-            found[codes == code] = count
+        by_code = np.zeros(self._table.vocabulary("company"))
+        by_code[list(self._view.colleagues)] = list(self._view.colleagues.values())
+        found: Floats = by_code.take(self._codes[:, column])
+        found += self._gaps[:, column]
         return found
 
     # The best of all.
 
     def standing(self, index: int) -> Floats:
         """How many open jobs are ahead by a column of `Columns.scores`, at most `STANDINGS`."""
-        best = self._table.top(index, STANDINGS, now=self._view.now)
-        if not len(best):
-            return np.full(len(self._rows), float(STANDINGS))
-        order = np.argsort(best)
-        ascending = best[order]
-        place = np.minimum(np.searchsorted(ascending, self._rows), len(best) - 1)
-        return np.where(ascending[place] == self._rows, order[place].astype(np.float64), float(STANDINGS))
+        best = self._table.standings(index, STANDINGS, self._view.now)
+        place = np.searchsorted(best.rows, self._rows)
+        return np.where(best.rows.take(place) == self._rows, best.places.take(place), float(STANDINGS))
 
     # The place where the member is at home.
 

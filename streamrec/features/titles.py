@@ -32,6 +32,8 @@ class Titles:
         self._sizes: list[int] = [0]
         # Titles that have the word; infinite for the filler, so that it says nothing.
         self._frequency: Floats = np.full(1024, np.inf)
+        self._idf: npt.NDArray[np.float32] | None = None  # of all codes, and its square: until the next title
+        self._says: npt.NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         """Number of codes, that of the filler included."""
@@ -50,19 +52,30 @@ class Titles:
         """Codes of those `words` that some title had."""
         return [code for word in words if (code := self._codes.get(word))]
 
-    def idf(self, codes: Ints) -> npt.NDArray[np.float32]:
+    def idf(self, codes: Ints | slice) -> npt.NDArray[np.float32]:
         """How much each word says: ``log(1 + titles / titles with the word)``; 0 for the filler."""
-        return np.log1p((self.count / self._frequency[codes]).astype(np.float32))
+        if self._idf is None:
+            self._idf = np.log1p((self.count / self._frequency[: len(self)]).astype(np.float32))
+        return self._idf[codes]
+
+    @property
+    def says(self) -> npt.NDArray[np.float32]:
+        """The square of `idf` of every code: float32 ``(len(self),)``."""
+        if self._says is None:
+            self._says = self.idf(slice(None)) ** 2
+        return self._says
 
     def put(self, row: int, words: tuple[str, ...] | None) -> None:
         """Set the words of the title of `row` (None: the job has no title any more)."""
         if (words is not None) != (row in self._titled):
+            self._idf = self._says = None
             self.count += 1 if words is not None else -1
             (self._titled.add if words is not None else self._titled.discard)(row)
         codes = [self._code(word) for word in (words or ())[:WORDS]]
         before = [code for code in self.words[row].tolist() if code]
         if codes == before:
             return
+        self._idf = self._says = None
         for code in set(before).difference(codes):
             self._drop(code, row)
         for code in set(codes).difference(before):

@@ -12,6 +12,7 @@ from streamrec.events import Action, MemberProfile
 from streamrec.features.columns import CODED, Columns, Floats, Ints, Longs, Rows
 from streamrec.features.fold import NEIGHBOUR_HALF_LIFE_MS
 from streamrec.features.network import deeds
+from streamrec.features.order import descending
 from streamrec.features.resemblance import Resemblance, history
 from streamrec.features.state import MemberState, Neighbours, Network, Recent
 from streamrec.features.table import JobTable
@@ -111,6 +112,7 @@ class MemberView:
     context: Mapping[str, str | None]
     _covisits: "Covisits" = field(repr=False)
     _resemblance: Resemblance | None = field(default=None, repr=False)
+    _overlap: Floats | None = field(default=None, repr=False)
     _words: Singles | None = field(default=None, repr=False)
     _lengths: Singles | None = field(default=None, repr=False)
 
@@ -178,14 +180,11 @@ class MemberView:
             none = np.zeros(len(rows), np.float32)
             return Covisits(rows, none, np.full(len(rows), -1), none)
         place = np.searchsorted(known.rows, rows)
-        place[place == len(known.rows)] = 0
-        found = known.rows[place] == rows
-        return Covisits(
-            rows,
-            np.where(found, known.scores[place], np.float32(0.0)),
-            np.where(found, known.ranks[place], -1),
-            np.where(found, known.last[place], np.float32(0.0)),
-        )
+        found = known.rows.take(place, mode="clip") == rows
+        scores, last = known.scores.take(place, mode="clip"), known.last.take(place, mode="clip")
+        scores *= found
+        last *= found
+        return Covisits(rows, scores, np.where(found, known.ranks.take(place, mode="clip"), -1), last)
 
     def network(self, rows: Rows) -> Singles:
         """float32 ``(n, 3)``: the row of `network_counts` of each of `rows`; 0 where connections did nothing."""
@@ -193,14 +192,15 @@ class MemberView:
         if not len(known):
             return np.zeros((len(rows), 3), np.float32)
         place = np.searchsorted(known, rows)
-        place[place == len(known)] = 0
-        return np.where((known[place] == rows)[:, None], self.network_counts[place], np.float32(0.0))
+        counts = self.network_counts.take(place, axis=0, mode="clip")
+        counts *= (known.take(place, mode="clip") == rows)[:, None]
+        return counts
 
     def resemblance(self, table: JobTable) -> Resemblance:
         """Who resembles the member."""
         if self._resemblance is None:
             rows = table.rows(history(self.state))
-            self._resemblance = Resemblance(self.state.mark, table.columns.touchers[rows[rows >= 0]])
+            self._resemblance = Resemblance(self.state.mark, table.columns.touchers.take(rows[rows >= 0], axis=0))
         return self._resemblance
 
     def words(self, table: JobTable) -> Singles:
@@ -210,6 +210,12 @@ class MemberView:
             for column, weights in enumerate(self._profiles()):
                 self._words[list(weights), column] = list(weights.values())
         return self._words
+
+    def overlap(self, table: JobTable) -> Floats:
+        """float64 ``(len(table),)``: how much each title has in common with `token_weights`, see `Titles.overlap`."""
+        if self._overlap is None or len(self._overlap) != len(table):
+            self._overlap = table.titles.overlap(self.token_weights, len(table))
+        return self._overlap
 
     def lengths(self, table: JobTable) -> Singles:
         """float32 ``(3,)``: length of the vectors in `words`, each word multiplied by its idf."""
@@ -246,22 +252,26 @@ def _covisits(
 ) -> tuple[Covisits, Longs]:
     """Tied rows in ascending order, and the order of their ranks."""
     names: list[str] = []
-    parts, newest = [np.zeros(0)], 0
+    amounts: list[float] = []
+    shares: list[float] = []
+    sizes: list[int] = []
+    newest = 0
     for place, touch in enumerate(recent[:SOURCES]):
         row = neighbours.get(touch.job_id)
         if row is not None and row.weights:
-            names.extend(row.weights)
-            amounts = np.fromiter(row.weights.values(), np.float64, len(row.weights))
-            parts.append(amounts * (_TIE_FADE**place * fade(max(0, now - row.at), NEIGHBOUR_HALF_LIFE_MS)))
+            names += row.weights
+            amounts += row.weights.values()
+            shares.append(_TIE_FADE**place * fade(max(0, now - row.at), NEIGHBOUR_HALF_LIFE_MS))
+            sizes.append(len(row.weights))
             newest = newest or (len(names) if place == 0 else 0)
     rows = table.rows(names)
     known = rows >= 0
     found, place_of = np.unique(rows[known], return_inverse=True)
-    weighed: Floats = np.concatenate(parts)
+    weighed: Floats = np.array(amounts, np.float64) * np.repeat(shares, sizes)
     scores = _sums(place_of, weighed[known], len(found))
     weighed[newest:] = 0.0
     last = _sums(place_of, weighed[known], len(found))
-    order = np.lexsort((table.columns.ties[found], -scores))
+    order = descending(scores, table.columns.ties[found])
     ranks = np.empty(len(found), np.int64)
     ranks[order] = np.arange(len(found))
     return Covisits(found, _bounded(scores), ranks, _bounded(last)), order

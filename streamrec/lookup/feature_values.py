@@ -28,7 +28,8 @@ from streamrec.lookup.requests import invalid_body
 from streamrec.lookup.service import Service
 from streamrec.metrics import DEGRADED
 from streamrec.ranking.catalogue import catalogue
-from streamrec.stores.serving import UNREADABLE_STATE, Inputs
+from streamrec.stores.inputs import Inputs
+from streamrec.stores.serving import UNREADABLE_STATE
 
 MOST_ENTITIES: Final = 100
 MOST_FEATURES: Final = 100

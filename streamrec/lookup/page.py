@@ -1,12 +1,10 @@
 """Which jobs of a ranked list are served now, and where: every one is checked again, since the list was made."""
 
-from collections.abc import Collection, Iterator, Sequence
-from itertools import islice
+from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
 
-import numpy as np
-
-from streamrec.features.state import MemberState
+from streamrec.features.columns import COLUMN_OF, EXPIRES_AT
+from streamrec.features.state import MemberHead, MemberState
 from streamrec.features.table import JobTable
 from streamrec.lookup.cursor import job_hash
 from streamrec.ranking import rerank
@@ -14,7 +12,7 @@ from streamrec.ranking.filters import barred, floor_of
 from streamrec.ranking.ranked import RankedList
 from streamrec.ranking.rules import NOT_BLOCKED, NOT_SEEN, RULES, Rule
 
-_AHEAD: Final = 8  # looked up beyond the page, since some jobs of a list may have closed since it was ranked
+_COMPANY: Final = COLUMN_OF["company"]
 
 
 class Page:
@@ -25,7 +23,8 @@ class Page:
     table
         All jobs.
     state
-        The member's; a fresh one for an unknown member.
+        The member's; a fresh one for an unknown member. Its head alone will do for lists that were ranked from this very state:
+        what the member did is not in them, and only what changed in the table is checked.
     now
         Milliseconds.
     viewed_again_after_ms, without_posting, rules
@@ -44,7 +43,7 @@ class Page:
     def __init__(
         self,
         table: JobTable,
-        state: MemberState,
+        state: MemberState | MemberHead,
         now: int,
         *,
         viewed_again_after_ms: int | None = None,
@@ -64,7 +63,9 @@ class Page:
         self._blocked = [code for code in (table.code("company", name) for name in blocked) if code]
         self._floor = floor_of(state, table, rules)
         self._barred: Sequence[Collection[str]]
-        if viewed_again_after_ms is None and NOT_SEEN in rules:
+        if isinstance(state, MemberHead):
+            self._barred = ()
+        elif viewed_again_after_ms is None and NOT_SEEN in rules:
             # As `barred` has it, without building one set of all that the member ever did.
             recent = {recent.job_id for recent in state.recent}
             self._barred = [
@@ -73,14 +74,14 @@ class Page:
                 if jobs
             ]
         else:
-            self._barred = [barred(state, now, viewed_again_after_ms, rules)]
+            self._barred = [jobs for jobs in [barred(state, now, viewed_again_after_ms, rules)] if jobs]
 
     def pick(self, ranked: RankedList) -> "Picked":
         """The page out of this list."""
         size = self._size
         # Who comes from further down, and how likely that was, depends on how many there are.
         look = size + 1 if not self._explore else max(size + 1, rerank.DEPTH)
-        found = list(islice(self._servable(ranked.job_ids, look + _AHEAD), look))
+        found = self._servable(ranked.job_ids, look)
         ended = len(found) <= size
         placed = rerank.place(min(len(found), rerank.DEPTH if self._explore else 0), self._explore, self._seed)
         jobs = [found[rank] for rank in placed.ranks[:size]]
@@ -94,23 +95,36 @@ class Page:
             short=ended and (len(jobs) < size or self._room_after),
         )  # fmt: skip
 
-    def _servable(self, job_ids: Sequence[str], step: int) -> Iterator[tuple[int, int]]:
-        """(position in the list, row in the table) of each job that may be served; `step` are looked up at a time."""
-        start = 0
-        while start < len(job_ids):
-            part = job_ids[start : start + step]
-            rows = self._table.rows(part)
-            mask = self._table.servable(rows, self._now, self._without_posting)
-            if self._blocked:
-                mask &= ~np.isin(self._table.company[rows], self._blocked)
-            if self._floor is not None:
-                mask &= ~self._floor.is_below(self._table, rows)
-            distinct = set(part)
-            bad = {job_id for jobs in self._barred for job_id in _common(distinct, jobs)}
-            for offset, (job_id, row, allowed) in enumerate(zip(part, rows.tolist(), mask.tolist(), strict=True)):
-                if allowed and job_id not in bad and not (self._shown and job_hash(job_id) in self._shown):
-                    yield start + offset, row
-            start += step
+    def _servable(self, job_ids: Sequence[str], look: int) -> list[tuple[int, int]]:
+        """(position in the list, row in the table) of the first `look` jobs that may be served.
+
+        One by one: a page has few jobs, and numpy takes longer to begin than Python does for all of them.
+        """
+        table, now, without = self._table, self._now, self._without_posting
+        columns, row_of = table.columns, table.row
+        expires_at, closed, has_posting, codes = (
+            columns.times.item,
+            columns.closed.item,
+            columns.has_posting.item,
+            columns.codes.item,
+        )
+        found: list[tuple[int, int]] = []
+        for position, job_id in enumerate(job_ids):
+            row = row_of(job_id)
+            if row is None or expires_at(row, EXPIRES_AT) <= now or closed(row) or not (without or has_posting(row)):
+                continue
+            if self._blocked and codes(row, _COMPANY) in self._blocked:
+                continue
+            if self._floor is not None and self._floor.bars(table, row):
+                continue
+            if self._barred and any(job_id in jobs for jobs in self._barred):
+                continue
+            if self._shown and job_hash(job_id) in self._shown:
+                continue
+            found.append((position, row))
+            if len(found) == look:
+                break
+        return found
 
 
 class Picked(NamedTuple):
@@ -136,7 +150,3 @@ class Picked(NamedTuple):
     full: bool
     more: bool
     short: bool
-
-
-def _common(few: set[str], many: Collection[str]) -> set[str]:
-    return few & many.keys() if isinstance(many, dict) else few.intersection(many)

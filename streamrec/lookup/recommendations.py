@@ -27,7 +27,7 @@ from streamrec.ranking import ranked as ranked_lists
 from streamrec.ranking.engine import BUDGET
 from streamrec.ranking.filters import NO_FILTERS, Filters
 from streamrec.ranking.ranked import FIRST, RankedList
-from streamrec.stores.serving import Inputs
+from streamrec.stores.inputs import Glance, Inputs
 
 _DEEPEST: Final = 1_000  # jobs that all pages together can show, whatever `list_size` is: a cursor must fit into a URL
 
@@ -199,21 +199,21 @@ async def recommendations(service: Service, call: Call) -> Recommendations:
     question = _question(member_id, filters)
     shown = {} if query.cursor is None else _shown(query.cursor, question, depth, named)
     after = await _wait(service, query.after)
-    inputs = await service.stored(member_id)
+    keeps = filters is NO_FILTERS and at is None and workflow is service.workflow and not READS_SURFACE
+    inputs = await (service.glance(member_id) if keeps else service.stored(member_id))
     now = service.clock_ms() if at is None else at
     page = Page(
         service.serving.table, inputs.state, now, viewed_again_after_ms=settings.viewed_again_after_ms,
         without_posting=service.serving.without_posting, rules=workflow.filters, shown=shown, size=query.limit, depth=depth,
         explore=workflow.explored(settings.explore) if track else 0.0, seed=call.request_id,
     )  # fmt: skip
-    keeps = filters is NO_FILTERS and at is None and workflow is service.workflow and not READS_SURFACE
     ranked = _kept(service, inputs, now) if keeps else None
     how: Ranked = "cached"
     picked = None if ranked is None else page.pick(ranked)
     # Few jobs of a list are kept, and some of them may have closed since: what is deeper is ranked now.
     if ranked is None or picked is None or (picked.short and ranked.cut):
-        inputs = await service.completed(inputs)
-        ranked, how = service.rank(inputs, filters, at, workflow, query.surface)
+        inputs = whole = await service.completed(inputs)
+        ranked, how = service.rank(whole, filters, at, workflow, query.surface)
         picked = page.pick(ranked)
         # What another workflow made for want of time is not what should be served next time.
         keeps = keeps and ranked.workflow == workflow.label and ranked.degraded != BUDGET
@@ -287,7 +287,7 @@ async def _wait(service: Service, token: str | None) -> Outcome | None:
     return await service.after.wait(service.after.read(token), service.settings.after_budget_ms)
 
 
-def _kept(service: Service, inputs: Inputs, now: int) -> RankedList | None:
+def _kept(service: Service, inputs: Glance | Inputs, now: int) -> RankedList | None:
     """The member's kept list, if it can still be used: by the default workflow, as new as the state, by a model that is not
     too old, with features.
     """
@@ -310,25 +310,28 @@ def _kept(service: Service, inputs: Inputs, now: int) -> RankedList | None:
 
 
 def _items(table: JobTable, ranked: RankedList, picked: Picked, before: int, passed: Passed, now: int) -> list[Item]:
-    items = []
     counts = _NONE_PASSED
     if passed.jobs:
         counts = passed_times(passed, [ranked.job_ids[position] for position in picked.positions], now)
-    for place, (position, row, times) in enumerate(zip(picked.positions, picked.rows, counts, strict=False), 1):
-        posting = table.postings[row]
+    job_ids, scores, p_check, sources, postings = (
+        ranked.job_ids, ranked.scores, ranked.p_check, ranked.sources, table.postings,
+    )  # fmt: skip
+    items = []
+    for place, (position, row, times) in enumerate(zip(picked.positions, picked.rows, counts, strict=False)):
+        posting = postings[row]
         title, company, city = (None, None, None) if posting is None else (posting.title, posting.company, posting.city)
         items.append(
             Item(
-                place,
-                before + place - 1,
-                ranked.job_ids[position],
-                ranked.scores[position],
-                ranked.p_check[position],
+                place + 1,
+                before + place,
+                job_ids[position],
+                scores[position],
+                p_check[position],
                 title,
                 company,
                 city,
-                _source_names(ranked.sources[position]),
-                round(times, 3),
+                _source_names(sources[position]),
+                round(times, 3) if times else 0.0,
             )
         )
     return items

@@ -4,8 +4,8 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Final, Literal
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Final, Literal, TypeVar
 
 import msgspec
 import numpy as np
@@ -28,8 +28,9 @@ from streamrec.ranking.workflow import Workflow
 from streamrec.ranking.workflows import WORKFLOWS
 from streamrec.settings import Settings
 from streamrec.stores.base import Store, StoreUnavailableError
+from streamrec.stores.inputs import Glance, Inputs
 from streamrec.stores.keys import Keys
-from streamrec.stores.serving import UNREADABLE_STATE, Inputs, Serving
+from streamrec.stores.serving import UNREADABLE_STATE, Serving
 
 STORE_UNAVAILABLE: Final = "store_unavailable"
 TABLE_LOADING: Final = "table_loading"
@@ -59,6 +60,7 @@ _STAGES: Final = {
 }
 
 Ranked = Literal["cached", "now"]
+Found = TypeVar("Found", Inputs, Glance | Inputs)
 
 _log = logging.getLogger(__name__)
 
@@ -113,10 +115,17 @@ class Service:
 
     async def stored(self, member_id: str) -> Inputs:
         """A member's state and kept list, within the budget; `degraded` says what is missing."""
+        return await self._within(self.serving.stored(member_id))
+
+    async def glance(self, member_id: str) -> Glance | Inputs:
+        """The same, maybe only as far as a kept list needs it: `completed` does the rest."""
+        return await self._within(self.serving.glance(member_id))
+
+    async def _within(self, reading: Awaitable[Found]) -> Found | Inputs:
         try:
             with _Timing("state"):
                 async with asyncio.timeout(self._budget_s):
-                    return await self.serving.stored(member_id)
+                    return await reading
         except (StoreUnavailableError, TimeoutError):
             STORE_ERRORS.labels("inputs").inc()
             return Inputs(MemberState(), {}, None, STORE_UNAVAILABLE)
@@ -125,8 +134,10 @@ class Service:
         """What a ranking needs of a member, within twice the budget; `degraded` says what is missing."""
         return await self.completed(await self.stored(member_id))
 
-    async def completed(self, stored: Inputs) -> Inputs:
+    async def completed(self, stored: Glance | Inputs) -> Inputs:
         """The same with the co-visitation rows that a ranking needs, within the budget; see `stored`."""
+        if isinstance(stored, Glance):
+            stored = self.serving.opened(stored.values)
         wanted = recent_ids(stored.state)
         if not wanted:
             return stored
@@ -192,8 +203,9 @@ class Service:
         if ranked.degraded is not None:
             FALLBACKS.labels(workflow.label, ranked.degraded).inc()
         masks = np.array(ranked.sources, np.int64)
-        for number, series in enumerate(_CANDIDATES):
-            series.observe(int(np.count_nonzero(masks >> number & 1)))
+        counts = (masks[:, None] >> np.arange(len(_CANDIDATES)) & 1).sum(axis=0)
+        for series, count in zip(_CANDIDATES, counts.tolist(), strict=True):
+            series.observe(count)
         return ranked
 
     @contextlib.asynccontextmanager

@@ -77,7 +77,9 @@ def newest(ask: Ask) -> Rows:
 
 def title(ask: Ask) -> Rows:
     """All open postings by how much their titles have in common with what the member looked at and wants."""
-    return ask.table.matching(ask.view.token_weights, ask.limit, ask.now) if ask.view.token_weights else _NONE
+    return (
+        ask.table.best_open(ask.view.overlap(ask.table).copy(), ask.limit, ask.now) if ask.view.token_weights else _NONE
+    )
 
 
 def place(ask: Ask) -> Rows:
@@ -102,8 +104,9 @@ def content(ask: Ask) -> Rows:
 def _both(ask: Ask, region: int, function: int) -> Rows:
     half = (ask.limit + 1) // 2
     hour, days = (ask.table.top(index, half, region, function, now=ask.now) for index in (HOUR, DAYS))
-    turns = np.argsort(np.concatenate([2 * np.arange(len(hour)), 2 * np.arange(len(days)) + 1]), kind="stable")
-    return np.concatenate([hour, days])[turns]
+    both = min(len(hour), len(days))
+    turns = np.stack((hour[:both], days[:both]), axis=1).reshape(-1)
+    return turns if len(hour) == len(days) else np.concatenate([turns, hour[both:], days[both:]])
 
 
 _NONE: Final[Rows] = np.zeros(0, np.int32)

@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 
 from streamrec.features.columns import CODED, LABELS, Bools, Floats, Rows
-from streamrec.features.state import MemberState
+from streamrec.features.state import MemberHead, MemberState
 from streamrec.features.table import JobTable
 from streamrec.ranking.rules import ABOVE_FLOOR, NOT_BLOCKED, NOT_SEEN, RULES, Rule
 
@@ -88,8 +88,14 @@ class Floor(NamedTuple):
         below &= table.columns.labels[rows, _CURRENCY] == self.currency
         return below
 
+    def bars(self, table: JobTable, row: int) -> bool:
+        """The same of one row."""
+        least, most = table.columns.pay.item(row, 0), table.columns.pay.item(row, 1)
+        best = most if least != least or most > least else least  # noqa: PLR0124 - NaN is unequal to itself
+        return best < self.least and table.columns.labels.item(row, _CURRENCY) == self.currency
 
-def floor_of(state: MemberState, table: JobTable, rules: Collection[Rule] = RULES) -> Floor | None:
+
+def floor_of(state: MemberState | MemberHead, table: JobTable, rules: Collection[Rule] = RULES) -> Floor | None:
     """The floor that the member's profile names, if `ABOVE_FLOOR` is among the rules; None where no job could be below it."""
     profile = state.profile
     if ABOVE_FLOOR not in rules or profile is None or profile.salary_floor is None:

@@ -107,11 +107,12 @@ def gather(
     ask = Ask(view, table, now, 0, gate.codes.get("region", 0), gate.codes.get("function", 0))
     mix = mix_of(sources)
     parts = []
+    filtered = gate.filters.active
     for source in mix.sources:
         # What the gate will hold back must not leave a source empty-handed, but neither may a long history cost much.
-        slack = source.size if gate.filters.active else 0
+        slack = source.size if filtered else 0
         limit = source.size + slack + min(gate.barred_count, source.size)
-        parts.append(source.read(ask._replace(limit=limit)))
+        parts.append(source.read(Ask(view, table, now, limit, ask.region, ask.function)))
     rows, numbers = np.concatenate(parts), np.repeat(mix.numbers, [len(part) for part in parts])
     allowed = gate.allows(rows)
     rows, numbers = rows[allowed], numbers[allowed]

@@ -21,6 +21,10 @@ def best_first(scores: Floats, job_ids: Sequence[str]) -> Positions:
     >>> best_first(np.array([0.5, 0.9, 0.5]), ["b", "c", "a"]).tolist()
     [1, 2, 0]
     """
+    order = np.argsort(-scores, kind="stable")
+    found = scores[order]
+    if not (found[1:] == found[:-1]).any():  # as nearly always: ids need no comparing
+        return order
     by_id = np.array(sorted(range(len(job_ids)), key=job_ids.__getitem__), np.intp)
     return by_id[np.argsort(-scores[by_id], kind="stable")]
 

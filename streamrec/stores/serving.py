@@ -37,7 +37,9 @@ from streamrec.settings import Settings
 from streamrec.stores.base import Put, Store, StoreUnavailableError, TruncatedError
 from streamrec.stores.generations import UnreadableGenerationError
 from streamrec.stores.generations import unpack as unpack_generation
+from streamrec.stores.inputs import Glance, Inputs, glance
 from streamrec.stores.keys import MODEL_SLOT, Keys, current_key
+from streamrec.stores.together import Together
 
 MODEL: Final = "job_check"
 UNREADABLE_STATE: Final = "unreadable_state"
@@ -53,21 +55,6 @@ _BACKOFF_S: Final = (0.1, 3.0)
 
 _log = logging.getLogger(__name__)
 _changed_ids = msgspec.msgpack.Decoder(list[str])
-
-
-class Inputs(msgspec.Struct, frozen=True):
-    """What a ranking needs of one member; an unknown member has a fresh state (`version` 0).
-
-    `degraded` is set when the member's stored state could not be read: a fresh one stands in for it, so that what the
-    member applied for or dismissed is not known.
-    """
-
-    state: MemberState
-    neighbours: dict[str, Neighbours]
-    ranked: RankedList | None = None
-    degraded: str | None = None
-    network: Network = msgspec.field(default_factory=Network)
-    passed: Passed = msgspec.field(default_factory=Passed)
 
 
 class _Turns:
@@ -126,6 +113,7 @@ class Serving:
         on_move: Callable[[Keys], None] | None = None,
     ) -> None:  # fmt: skip
         self.store, self.keys, self.settings, self.clock_ms = store, keys, settings, clock_ms
+        self._together = Together(store)
         self._on_move = on_move
         self._member_keys = _keys_of(keys)
         self.table = JobTable()
@@ -211,8 +199,20 @@ class Serving:
         StoreUnavailableError
             The store did not answer.
         """
-        found, *rest = await self.store.get([key(member_id) for key in self._member_keys])
+        return self.opened(await self._values(member_id))
+
+    async def glance(self, member_id: str) -> Glance | Inputs:
+        """The same, where a list was kept unpacked only as far as that needs; `opened` unpacks the rest. Raises as `stored`."""
+        values = await self._values(member_id)
+        return glance(values) or self.opened(values)
+
+    def opened(self, values: Sequence[bytes | None]) -> Inputs:
+        """What is stored of a member, unpacked."""
+        found, *rest = values
         return self._inputs(self._state(MemberState, found), {}, *rest)
+
+    async def _values(self, member_id: str) -> list[bytes | None]:
+        return await self._together.get([key(member_id) for key in self._member_keys])
 
     async def inputs(self, member_id: str) -> Inputs:
         """What a ranking for `member_id` needs, in two round trips; one for a member without recent jobs.
@@ -273,7 +273,7 @@ class Serving:
         distinct = list(dict.fromkeys(job_ids))
         if not distinct:
             return {}
-        values = await self.store.get([self.keys.neighbours(job_id) for job_id in distinct])
+        values = await self._together.get([self.keys.neighbours(job_id) for job_id in distinct])
         rows = (
             (job_id, self._state(Neighbours, value)) for job_id, value in zip(distinct, values, strict=True) if value
         )

@@ -3,8 +3,10 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final
 
+from hiredis import pack_command
 from redis.asyncio import ConnectionPool, SSLConnection
 from redis.exceptions import AskError, RedisError, ResponseError, TryAgainError
 
@@ -13,6 +15,7 @@ from streamrec.stores.base import StoreUnavailableError
 from streamrec.stores.remedy import remedy
 
 Command = tuple[str | bytes | int, ...]
+_seconds = lru_cache(maxsize=64)(STORE_SECONDS.labels)
 REDIRECTIONS: Final = (AskError, TryAgainError)  # AskError is MovedError's base
 
 
@@ -71,7 +74,8 @@ class Wire:
             async with asyncio.timeout(self._timeout_s + wait_s):
                 if not connection.is_connected:
                     await connection.connect()
-                await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+                packed = [pack_command(command) for command in commands]  # type: ignore[arg-type]
+                await connection.send_packed_command(packed, check_health=False)
                 for _ in commands:
                     try:
                         replies.append(await connection.read_response())
@@ -95,7 +99,7 @@ class Wire:
             STORE_ERRORS.labels(operation).inc()
             raise StoreUnavailableError(remedy(refused, self._address, self._timeout_s)) from refused
         if not wait_s:
-            STORE_SECONDS.labels(operation).observe(time.perf_counter() - started)
+            _seconds(operation).observe(time.perf_counter() - started)
         return replies
 
     async def close(self) -> None:

@@ -1,5 +1,7 @@
 """What jobs keep by another text, as columns."""
 
+import random
+
 import numpy as np
 
 from streamrec.features.cells.keyed import Keyed
@@ -39,6 +41,20 @@ def test_what_is_written_replaces_what_was() -> None:
     columns.write(7, None)
     assert columns.of(0) == {}
     assert (columns._rows, columns._texts) == ({}, {})  # nothing is left behind
+
+
+def test_many_that_come_and_go_are_what_a_mapping_of_them_says() -> None:
+    columns, chance = KeyedColumns(KEYED.inner, 2), random.Random(1)
+    known: dict[int, dict[str, float]] = {}
+    rows = np.array([*range(40), -1], np.int32)
+    for _ in range(400):
+        row, texts = chance.randrange(40), chance.sample(["md", "va", "dc"], chance.randrange(3))
+        known[row] = {text: float(chance.randrange(3)) for text in texts}
+        columns.write(row, kept(*((1, text, value) for text, value in known[row].items())) if texts else None)
+        for text in ("md", "va", "dc"):
+            found = KEYED.inner.read(columns.rows(text, rows), 9).tolist()
+            want = [known.get(each, {}).get(text) for each in rows.tolist()]
+            assert [None if np.isnan(value) else value for value in found] == want
 
 
 def test_blank_columns_read_as_nothing() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from streamrec.features import leaders
-from streamrec.features.columns import CODED, NEWEST, Columns
+from streamrec.features.columns import CODED, EXPIRES_AT, NEWEST, Columns
 from streamrec.features.leaders import Group, Leaders
 
 NO_CODES = (0,) * len(CODED)
@@ -43,6 +43,21 @@ def test_an_answer_is_kept_until_one_of_its_rows_is_written(columns: Columns) ->
     assert np.shares_memory(made.best(Group(0), 2000), first)
     write(columns, made, 500, 5000.0)
     assert made.best(Group(0), 2).tolist() == [500, 999]
+
+
+def test_standings_are_the_places_among_the_best_whatever_is_written_and_expires(columns: Columns) -> None:
+    made, chance = Leaders(columns), np.random.default_rng(3)
+    columns.ties[:] = np.arange(len(columns.ties))
+    for now in range(300):
+        row = int(chance.integers(1000))
+        columns.times[row, EXPIRES_AT] = now + int(chance.integers(1, 50))
+        write(columns, made, row, float(chance.integers(900, 1100)))
+        found = made.standings(Group(0), 30, now)
+        best = Leaders(columns).best(Group(0), 30, now).tolist()
+        assert found.rows[:-1].tolist() == sorted(best)
+        assert found.places[:-1].tolist() == [best.index(each) for each in sorted(best)]
+        assert found.rows[-1] >= len(columns.closed)
+        assert made.standings(Group(0), 7, now).rows[:-1].tolist() == sorted(best[:7])
 
 
 def test_pools_are_bounded(columns: Columns, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,6 +31,23 @@ def test_a_title_that_goes_takes_its_words_along() -> None:
     assert titles.overlap({code: 1.0}, 1).tolist() == pytest.approx([math.log1p(1) ** 2])
 
 
+def test_what_a_word_says_follows_every_title() -> None:
+    titles = Titles(2)
+    titles.put(0, ("nurse",))
+    code = titles.codes_of(["nurse"])[0]
+    for row, words, says in (
+        (1, ("clerk",), 2.0),
+        (2, ("nurse", "aide"), 1.5),
+        (1, None, 1.0),
+        (2, ("aide",), 2.0),
+        (3, (), 3.0),
+    ):
+        titles.hold(row + 1)
+        titles.put(row, words)
+        assert titles.idf(np.array([code, 0])).tolist() == pytest.approx([math.log1p(says), 0.0])
+        assert titles.says.tolist() == (titles.idf(np.arange(len(titles))) ** 2).tolist()
+
+
 def test_a_title_without_words_is_a_title() -> None:
     titles = Titles(2)
     titles.put(0, ())

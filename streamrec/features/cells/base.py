@@ -113,6 +113,10 @@ class Cell(ABC):
         """
         return columns[:, 0].copy()
 
+    def value(self, kept: Kept, now: int) -> float:
+        """The value of one key as of `now` (ms): what `read` gives of its `columns`."""
+        return float(self.read(np.array([self.columns(kept)], np.float64), now)[0])
+
     def blank(self) -> tuple[float, ...]:
         """The `columns` of a key of which nothing is known."""
         return self.columns(self.fresh())

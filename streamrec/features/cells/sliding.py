@@ -140,6 +140,17 @@ class Sliding(Summarised):
         nothing = self.of.result(self.of.fresh())
         return np.where(reach < 0, nothing, values)
 
+    def value(self, kept: Kept, now: int) -> float:
+        rows, parts = kept[1], self.of.fresh()
+        # As `read` does, without adding up panes that are not asked for.
+        since = now * self.panes // self.length_ms - self.panes
+        if rows and rows[-1][0] >= since:
+            since = max(since, rows[-1][0] - self.panes)
+            for pane, summary in reversed(rows):
+                if pane >= since:
+                    parts = self.of.merge(parts, summary)
+        return self.of.result(parts)
+
     def last_at(self, kept: Kept) -> int | None:
         at: int | None = kept[0]
         return at

@@ -6,8 +6,6 @@ from functools import cached_property
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
 from streamrec.features.cells.base import Cell, Kept
 from streamrec.features.cells.make import make
 from streamrec.features.cells.window import Window, always, text_of
@@ -118,8 +116,7 @@ class Aggregate(Expression):
     def value_in(self, cells: Mapping[str, Kept], now: int) -> float:
         """Its value in one owner's state as of `now` (ms), where it is counted by the owner alone."""
         kept = cells.get(self.state_key)
-        row = self.cell.blank() if kept is None else self.cell.columns(kept)
-        return float(self.cell.read(np.array([row], np.float64), now)[0])
+        return self.cell.value(self.cell.fresh() if kept is None else kept, now)
 
     def read(self, of: "Reading", *inputs: Any) -> Any:
         return of.aggregate(self)

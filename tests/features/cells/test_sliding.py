@@ -13,7 +13,9 @@ from tests.features.cells.oracle import DAY, HOUR, MINUTE, START
 
 
 def count_at(cell: Sliding, kept: list[object], now: int) -> float:
-    return float(cell.read(np.array([cell.columns(kept)]), now)[0])
+    found = float(cell.read(np.array([cell.columns(kept)]), now)[0])
+    assert cell.value(kept, now) == found  # the shorter way to the same
+    return found
 
 
 @pytest.mark.parametrize("panes", [1, 7, 12, 64])
