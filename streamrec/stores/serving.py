@@ -30,6 +30,7 @@ from streamrec.models.passed import Passed, UnreadablePassedError
 from streamrec.models.passed import unpack as unpack_passed
 from streamrec.models.snapshot import UnreadableSnapshotError, scorer_of
 from streamrec.models.snapshot import unpack as unpack_snapshot
+from streamrec.packed import DAMAGED
 from streamrec.ranking.engine import recent_ids
 from streamrec.ranking.ranked import RankedList, UnreadableListError
 from streamrec.ranking.ranked import unpack as unpack_list
@@ -296,7 +297,7 @@ class Serving:
                 continue
             try:
                 changed.update(dict.fromkeys(_changed_ids.decode(entry.value)))
-            except msgspec.MsgspecError as error:
+            except DAMAGED as error:
                 self._unreadable("changes", error)
             if turns.over:
                 await turns.rest()
@@ -329,9 +330,17 @@ class Serving:
                 if value is None:
                     table.remove(job_id)
                 elif state := self._state(JobState, value):
-                    table.upsert(job_id, state)
+                    self._take_over(table, job_id, state)
                 if turns.over:
                     await turns.rest()
+
+    def _take_over(self, table: JobTable, job_id: str, state: JobState) -> None:
+        """One job whose numbers make no sense must not keep all others from being followed."""
+        try:
+            table.upsert(job_id, state)
+        except Exception as error:  # noqa: BLE001 - what is wrong with stored numbers shows in many ways
+            self._unreadable("JobState", f"{job_id!r:.100}: {type(error).__name__}: {error}")
+            table.remove(job_id)
 
     async def _poll_model(self) -> None:
         """Take up the newest model, if it is another than before; while there is none to be read, the old one stays."""
