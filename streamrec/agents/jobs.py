@@ -63,14 +63,16 @@ class JobAgent(OwnerAgent):
             if entry.action is not None:
                 fold_entry(states[entry.job_id], entry)
                 changed[entry.job_id] = None
-            if entry.neighbours:
+            if (
+                entry.neighbours and states[entry.job_id].version
+            ):  # else the job has been forgotten: see `agents.sweeper`
                 fold_neighbours(neighbours[entry.job_id], entry)
         if letters:
             FAULTS.reach("before-produce", topic)
             await self._producer.send_all(letters, self._settings.produce_timeout_s)
         FAULTS.reach("before-commit", topic)
         writes: list[Write] = [Put(self._keys.job(job), pack(states[job])) for job in changed]
-        writes += [Put(self._keys.neighbours(job), pack(row)) for job, row in neighbours.items()]
+        writes += [Put(self._keys.neighbours(job), pack(row)) for job, row in neighbours.items() if row.weights]
         if changed:
             notice = msgspec.msgpack.encode(list(changed))
             writes.append(Append(self._keys.changes(hold.name), notice, CHANGES_KEPT))

@@ -187,7 +187,7 @@ class Serving:
                 busy = await self._follow()
                 if time.monotonic() - self._model_polled >= _MODEL_EVERY_S:
                     await self._poll_model()
-                    self._stale = await self._newest_keys() != self.keys
+                    self._stale = await self._newest_keys() != self.keys or self.table.wasteful
             except TruncatedError:
                 _log.warning("fell behind the stream of changed jobs: loading the table anew")
                 self._stale = True

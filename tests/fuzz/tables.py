@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 _CELLS: Final = st.sampled_from((
     "", "1700000000", "1700000000000", "2023-11-14T22:13:20Z", "0", "-1", "nan", "inf", "-inf", "1e400", "1e18", "9" * 30, "0x10",
     "0001-01-01", "9999-12-31T23:59:59Z", "10000-01-01", "true", "m1", "m2", "j1", "j2", "view", "save", "apply", "connect",
-    "what", '"', '""', "'", "a,b", "a|b|c", "x" * 600, "x" * 200_000, "\0", "ü", "\U0001f600", "\ud800", "\r", "\n", '"a\nb"', '"open', "=1+1",
+    "what", '"', '""', "'", "a,b", "a|b|c", "x" * 600, "x" * 200_000, "\0", "ü", "\U0001f600", "\ud800", "\r", "\n", '"a\nb"',
+    '"open', "=1+1",
 ))  # fmt: skip
 _NAMES: Final = (
     "ts", "user_id", "item_id", "event", "dwell_ms", "dwell_s", "position", "surface", "saved", "session_id", "event_id",
