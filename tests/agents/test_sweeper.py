@@ -96,8 +96,8 @@ async def test_jobs_that_are_over_are_forgotten_with_their_neighbours_and_follow
     assert left == {name for name, (_, kept) in JOBS.items() if kept}
     rows = {name for name, _ in JOBS.items() if (await store.get([keys.neighbours(name)]))[0] is not None}
     assert rows == left
-    told = [msgspec.msgpack.decode(entry.value) for entry in await store.follow(after, 100)]
-    assert sorted(sum(told, [])) == sorted(set(JOBS) - left)
+    told = [job for entry in await store.follow(after, 100) for job in msgspec.msgpack.decode(entry.value)]
+    assert sorted(told) == sorted(set(JOBS) - left)
     await world.close()
 
 
@@ -149,7 +149,7 @@ async def test_rows_of_forgotten_jobs_are_given_back(store: Store, keys: Keys) -
     await world.take()
     gone = {f"j{number}": JOBS["removed-long-ago"][0] for number in range(1500)}
     await world.put({}, {**gone, "open": JOBS["open"][0]})
-    assert not world.serving.table.wasteful
+    assert len(world.serving.table) == 1501
     await world.sweeper.sweep(NOW)
     await world.serving._follow()
     assert world.serving.table.wasteful
