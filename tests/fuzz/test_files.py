@@ -17,7 +17,7 @@ from tests.fuzz.test_avro import examples
 
 pytestmark = pytest.mark.soak
 
-_BAD: Final = re.compile(r"^[^:\n]+\.csv:\d+: \w+: .+$", re.MULTILINE)
+_BAD: Final = re.compile(r"^[^:\n]+\.csv:( after line )?\d+: .+$", re.MULTILINE)
 _REMEDY: Final = re.compile(r"Error: .{10,}", re.DOTALL)
 
 LOGS: Final = {
