@@ -114,5 +114,4 @@ def test_what_redis_has_lost_is_restored_from_kafka_while_lookups_answer(
         assert (stored.examples, stored.state) == (replayed.examples, replayed.state())
     assert (asker.failed, asker.longest_s < BOUND_S) == ([], True), asker.longest_s
     worst = f"slowest answer {asker.longest_s * 1000:.0f} ms"
-    print(f"
-{lose.__name__}: {asker.degraded}, {worst}, {built['seconds']} s to build")
+    print(f"\n{lose.__name__}: {asker.degraded}, {worst}, {built['seconds']} s to build")
