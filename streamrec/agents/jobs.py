@@ -27,7 +27,9 @@ from streamrec.topics import Topic
 
 JOB_ACTIVITY: Final = "job-activity"
 JOB_TOPICS: Final = ("job-postings", JOB_ACTIVITY)
-CHANGES_KEPT: Final = 10_000  # entries of the stream of changes; a reader further behind reads everything anew
+# Entries of the stream of changes; a reader further behind reads everything anew. One names up to a thousand jobs or so, so
+# that many more of them would take more room than the jobs.
+CHANGES_KEPT: Final = 2_000
 
 
 class JobAgent(OwnerAgent):
