@@ -44,6 +44,9 @@ REDRIVEN = Counter(
 SKIPPED = Counter(
     "streamrec_events_skipped_total", "Records below the stored position or mark: applied before.", ["topic"]
 )
+FORGOTTEN = Counter(
+    "streamrec_forgotten_total", "Members who never returned and jobs that are over, forgotten by a sweep.", ["kind"]
+)
 BATCH = Histogram(
     "streamrec_batch_records",
     "Records in one partition batch.",

@@ -13,6 +13,7 @@ import msgspec
 Option = bool | int | float | str
 _SECRET: Final = ("_password", "_user_info")  # how the names of settings end that nobody else may read
 _HIDDEN: Final = "***"
+_DAY_MS: Final = 86_400_000
 
 
 class SettingsError(ValueError):
@@ -85,6 +86,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     forget_every_s: float = 3600.0  # stored training examples of erased members are removed as often
     idle_watermark_s: float = 5.0  # how late a record may be at an input that has been read to its end
 
+    # What is forgotten, see `features.forgetting`; 0: nothing.
+    member_kept_days: float = 730.0  # after a member's last event: then all but the profile and the connections
+    job_kept_days: float = 90.0  # after the last event of a job that is closed, expired or removed
+    sweep_every_s: float = 21_600.0
+
     # Ranked lists.
     workflow: str = "jobs"  # what makes lists where a request names none: `streamrec workflows list`
     list_size: int = 200
@@ -138,6 +144,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ValueError("drain_timeout_s must be above 0, lookup_drain_s 0 or above")
         if self.label_window_s <= 0 or self.shown_kept < 1 or min(self.label_weights) <= 0:
             raise ValueError("label_window_s, shown_kept and the label_weight_... must be above 0")
+        if min(self.member_kept_days, self.job_kept_days) < 0 or self.sweep_every_s <= 0:
+            raise ValueError("member_kept_days and job_kept_days must be 0 or above, sweep_every_s above 0")
         urls = [] if self.schema_registry is None else self.schema_registry.split(",")
         if not all(url.strip().startswith(("http://", "https://")) for url in urls):
             raise ValueError("schema_registry must start with http:// or https://")
@@ -171,6 +179,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def redis_shown(self) -> str:
         """`redis` for people, without a password that may stand in it."""
         return without_login(self.redis)
+
+    @property
+    def member_kept_ms(self) -> int:
+        """`member_kept_days` in milliseconds."""
+        return round(self.member_kept_days * _DAY_MS)
+
+    @property
+    def job_kept_ms(self) -> int:
+        """`job_kept_days` in milliseconds."""
+        return round(self.job_kept_days * _DAY_MS)
 
     @property
     def label_weights(self) -> tuple[float, float, float, float]:

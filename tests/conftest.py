@@ -21,12 +21,19 @@ from .registry_server import RegistryServer
 # A busy machine makes no example wrong, so none has a deadline. `make test-fast` takes the quick profile.
 hypothesis.settings.register_profile("thorough", deadline=None)
 hypothesis.settings.register_profile("quick", deadline=None, max_examples=20)
+hypothesis.settings.register_profile("long", deadline=None, max_examples=5_000)
 hypothesis.settings.load_profile("thorough")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Tests that have a short and a long form (marker `soak`) take the long one with ``--long``."""
     parser.addoption("--long", action="store_true", help="the long forms of tests marked soak: minutes to an hour each")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """In the long form properties are tried with many more examples."""
+    if config.getoption("--long"):
+        hypothesis.settings.load_profile("long")
 
 
 @pytest.fixture(scope="session")

@@ -77,10 +77,12 @@ REJECTED: Final = Row("What is rejected, and why?", (
     ),
     Panel(
         title="Dropped on purpose", unit="ops",
-        says="Duplicates by event_id, records below the position (applied before), and events of erased members.",
+        says="Duplicates by event_id, records below the position (applied before), events of erased members; and what is "
+        "forgotten since nothing has happened to it for long (`member_kept_days`, `job_kept_days`).",
         queries=(rate("streamrec_events_duplicate_total", "topic", legend="duplicate, {{topic}}", quiet=_NO_TROUBLE),
                  rate("streamrec_events_skipped_total", "topic", legend="applied before, {{topic}}", quiet=_NO_TROUBLE),
-                 rate("streamrec_events_erased_total", "topic", legend="erased member, {{topic}}", quiet=_NO_TROUBLE)),
+                 rate("streamrec_events_erased_total", "topic", legend="erased member, {{topic}}", quiet=_NO_TROUBLE),
+                 rate("streamrec_forgotten_total", "kind", legend="forgotten {{kind}}", quiet=_NO_TROUBLE)),
     ),
     Panel(
         title="Redriven", unit="ops", says="Dead letters sent again, by what became of them.",

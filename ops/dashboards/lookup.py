@@ -41,7 +41,8 @@ SPEED: Final = Row("Is it fast, and where does time go?", (
 DEGRADED: Final = Row("Who is degraded?", (
     Panel(
         title="Degraded answers by reason", unit="ops", stacked=True, limits=above(0.1, 1),
-        says="store_unavailable: not personal. no_model: by popularity, text and place. table_stale: closed jobs may be shown.",
+        says="store_unavailable: not personal. no_model: by popularity, text and place. table_stale: closed jobs may be shown. "
+        "state_lost: Redis is empty, `streamrec rebuild` restores it.",
         queries=(rate("streamrec_lookup_degraded_total", "reason", quiet=_NO_TROUBLE),),
     ),
     Panel(

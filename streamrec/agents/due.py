@@ -7,10 +7,11 @@ others for longer than the window, since it is due by the owner's clock at the l
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
+from streamrec.packed import DAMAGED
 from streamrec.stores.base import DropFields, PutFields, Write
 
 BUCKET: Final = 128  # offsets
@@ -48,9 +49,17 @@ def pack(bucket: list[Due]) -> bytes:
 
 def unpack(value: bytes) -> list[Due]:
     """The bucket behind stored bytes; raises UnreadableDueError if they are of another format."""
+    return _read(_decoder, value)
+
+
+def _count(value: bytes) -> int:
+    return len(_read(_counter, value))
+
+
+def _read(decoder: "msgspec.msgpack.Decoder[list[Any]]", value: bytes) -> list[Any]:
     try:
-        return _decoder.decode(_body(value))
-    except msgspec.MsgspecError as error:
+        return decoder.decode(_body(value))
+    except DAMAGED as error:
         raise UnreadableDueError(f"Due: {error}") from error
 
 
@@ -85,7 +94,7 @@ class DueQueue:
             number: stored[str(number)] for number in sorted(int(name) for name in stored)
         }
         self._changed: set[int] = set()
-        self._count = sum(len(_counter.decode(_body(value))) for value in stored.values())
+        self._count = sum(map(_count, stored.values()))
 
     def __len__(self) -> int:
         return self._count

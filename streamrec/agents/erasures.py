@@ -16,6 +16,10 @@ from streamrec.stores.keys import Keys
 from streamrec.topics import ERASURES
 
 
+class UnreadableLedgerError(ValueError):
+    """What is stored of an erasure is no time."""
+
+
 class Ledger:
     """The erasures of one slot; what `writes` names has to be committed with the state that they erased.
 
@@ -28,7 +32,7 @@ class Ledger:
     """
 
     def __init__(self, stored: Mapping[str, bytes]) -> None:
-        self._erased_at = {digest: int(value) for digest, value in stored.items()}
+        self._erased_at = {digest: _time_of(digest, value) for digest, value in stored.items()}
         self._added: dict[str, int] = {}
 
     def add(self, member_id: str, at: int) -> None:
@@ -56,6 +60,12 @@ class Ledger:
         """What `writes` named is in the store now."""
         metrics.MEMBERS_ERASED.inc(len(self._added))
         self._added.clear()
+
+
+def _time_of(digest: str, value: bytes) -> int:
+    if not (value.isdigit() and len(value) < 19):
+        raise UnreadableLedgerError(f"the time of the erasure {digest} is {value!r:.100}")
+    return int(value)
 
 
 class Erasures:

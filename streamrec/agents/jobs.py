@@ -27,7 +27,9 @@ from streamrec.topics import Topic
 
 JOB_ACTIVITY: Final = "job-activity"
 JOB_TOPICS: Final = ("job-postings", JOB_ACTIVITY)
-CHANGES_KEPT: Final = 10_000  # entries of the stream of changes; a reader further behind reads everything anew
+# Entries of the stream of changes; a reader further behind reads everything anew. One names up to a thousand jobs or so, so
+# that many more of them would take more room than the jobs.
+CHANGES_KEPT: Final = 2_000
 
 
 class JobAgent(OwnerAgent):
@@ -63,14 +65,16 @@ class JobAgent(OwnerAgent):
             if entry.action is not None:
                 fold_entry(states[entry.job_id], entry)
                 changed[entry.job_id] = None
-            if entry.neighbours:
+            if (
+                entry.neighbours and states[entry.job_id].version
+            ):  # else the job has been forgotten: see `agents.sweeper`
                 fold_neighbours(neighbours[entry.job_id], entry)
         if letters:
             FAULTS.reach("before-produce", topic)
             await self._producer.send_all(letters, self._settings.produce_timeout_s)
         FAULTS.reach("before-commit", topic)
         writes: list[Write] = [Put(self._keys.job(job), pack(states[job])) for job in changed]
-        writes += [Put(self._keys.neighbours(job), pack(row)) for job, row in neighbours.items()]
+        writes += [Put(self._keys.neighbours(job), pack(row)) for job, row in neighbours.items() if row.weights]
         if changed:
             notice = msgspec.msgpack.encode(list(changed))
             writes.append(Append(self._keys.changes(hold.name), notice, CHANGES_KEPT))

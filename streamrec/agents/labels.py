@@ -37,6 +37,7 @@ from streamrec.models.examples import example_key
 from streamrec.models.labels import Rules, Source
 from streamrec.models.passed import Passed
 from streamrec.models.shown import Shown, pack, unpack
+from streamrec.packed import DAMAGED
 from streamrec.settings import Settings
 from streamrec.stores.base import Delete, Put, Write
 from streamrec.stores.keys import Keys
@@ -284,11 +285,18 @@ def _pack_outbox(records: Sequence[Record]) -> bytes:
     return b"\x01" + msgspec.msgpack.encode([(record.key, record.value) for record in records])
 
 
+class UnreadableOutboxError(ValueError):
+    """A stored outbox is of a format that this version cannot read."""
+
+
 def unpack_outbox(value: bytes | None) -> list[Record]:
-    """The records of a stored outbox; none for None. Raises ValueError for another format."""
+    """The records of a stored outbox; none for None. Raises UnreadableOutboxError for another format."""
     if value is None:
         return []
     if value[:1] != b"\x01":
-        raise ValueError(f"the outbox has format {value[:1]!r}, this version reads 1")
-    pairs = msgspec.msgpack.decode(value[1:], type=list[tuple[bytes, bytes]])
+        raise UnreadableOutboxError(f"the outbox has format {value[:1]!r}, this version reads 1")
+    try:
+        pairs = msgspec.msgpack.decode(value[1:], type=list[tuple[bytes, bytes]])
+    except DAMAGED as error:
+        raise UnreadableOutboxError(f"the outbox: {error}") from error
     return [Record(topic="training-examples", key=key, value=value) for key, value in pairs]

@@ -30,6 +30,7 @@ from streamrec.events import (
     Tombstone,
 )
 from streamrec.features.fold import fold_member, is_duplicate, remember
+from streamrec.features.forgetting import begin_anew, is_idle
 from streamrec.features.network import fold_own
 from streamrec.features.state import MemberState, Neighbours, Network, pack, unpack
 from streamrec.kafka.producer import ProduceFailedError, Producer, Record
@@ -274,6 +275,8 @@ class MemberAgent(OwnerAgent):
             turn.ledger.add(member, turn.stamps[offset])
             return
         if isinstance(event, Event):
+            if is_idle(state, event.occurred_at, self._settings.member_kept_ms):
+                begin_anew(state)
             if is_duplicate(state, event):
                 metrics.DUPLICATES.labels(turn.topic).inc()
                 return

@@ -16,6 +16,7 @@ from streamrec.agents.erasures import Erasures
 from streamrec.agents.faults import FAULTS
 from streamrec.agents.ownership import Hold
 from streamrec.agents.transport import Record as Consumed
+from streamrec.codecs.entries import MAX_TOLD
 from streamrec.events import MemberActivity, NetworkEntry, Rejected
 from streamrec.features.network import fold_told, gone
 from streamrec.features.state import MemberState, Network, pack, unpack
@@ -97,9 +98,11 @@ class NetworkAgent(OwnerAgent):
             if generation_of(record) != self._keys.generation:
                 metrics.SKIPPED.labels(topic).inc()  # of a state that is not ours: our own workers derive it anew
                 continue
-            decoded = codecs.decode(self._specs[topic].schema, record.value or b"")
+            now_ms = time.time_ns() // 1_000_000
+            decoded = codecs.decode_record(
+                self._specs[topic].schema, record.key, record.value, now_ms, self._settings.clock_skew_ms
+            )
             if isinstance(decoded, Rejected):
-                now_ms = time.time_ns() // 1_000_000
                 letters.append(dead_letter(topic, hold.topic_ids[topic], partition, record, decoded, now_ms))
             elif isinstance(decoded, MemberActivity):
                 places = {(entry.offset, entry.index): place for place, entry in enumerate(decoded.entries)}
@@ -116,10 +119,9 @@ def network_write(keys: Keys, member: str, network: Network) -> Write:
     return Delete(keys.network(member)) if empty else Put(keys.network(member), pack(network))
 
 
-_MOST_TOLD: Final = 1 << 12  # members in one entry, and more
 _NOTES: Final = 2  # that one of them tells in return, at most
 
 
 def _index(place: int, number: int, partitions: int) -> int:
     """Index of the first note that the `number`-th member told by the entry at `place` of its record tells in return."""
-    return (place * _MOST_TOLD + number) * _NOTES * partitions
+    return (place * MAX_TOLD + number) * _NOTES * partitions

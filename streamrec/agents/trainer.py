@@ -64,7 +64,7 @@ class TrainerAgent(OwnerAgent):
     def __init__(self, settings: Settings, keys: Keys, producer: Producer) -> None:
         super().__init__()
         self._settings, self._keys, self._producer = settings, keys, producer
-        self._copy = Path(settings.data_dir) / "models" / f"{JobCheck.name}.snapshot"
+        self._copy = copy_of(settings)
         self._hold: Hold | None = None
         self._measured_at = float("-inf")
         self._turn = asyncio.Lock()  # a snapshot is taken between two batches, never within one
@@ -256,6 +256,11 @@ class TrainerAgent(OwnerAgent):
             ):
                 for feature, value in zip(names, values.tolist(), strict=True):
                     gauge.labels(feature).set(value)
+
+
+def copy_of(settings: Settings) -> Path:
+    """Where the trainer keeps its copy of the model on disk."""
+    return Path(settings.data_dir) / "models" / f"{JobCheck.name}.snapshot"
 
 
 def _is_of(snapshot: Snapshot, topic_id: str) -> bool:

@@ -24,6 +24,7 @@ from streamrec.agents.network import NetworkAgent
 from streamrec.agents.ownership import Ownership, watermarks_by
 from streamrec.agents.recommender import Recommender
 from streamrec.agents.schemas import Schemas
+from streamrec.agents.sweeper import Sweeper
 from streamrec.kafka.admin import Admin
 from streamrec.kafka.producer import Producer
 from streamrec.ranking.default import default_workflow
@@ -93,7 +94,8 @@ def build(settings: Settings, generation: Generation) -> StreamApp:
     async def watch() -> None:
         await app.watch(store, generation)
 
-    app.background = [serving.run, recommender.run, watch]
+    sweeper = Sweeper(settings, store, keys, lambda: serving.table, app.ownership.holds)
+    app.background = [serving.run, recommender.run, watch, sweeper.run]
     return app
 
 

@@ -170,19 +170,29 @@ class Build:
             for (topic, number), (low, high) in bounds.items()
         ]
         counts = tuple(dict.fromkeys((*before.counts, self._plan.partitions)))
-        trained = None if self._plan.command == "bootstrap" else Trained.in_use(self._client, keys, ids)
-        if trained is None:
-            _, high = self._admin.watermarks(TRAINING_EXAMPLES)[0]
-            trained = Trained.anew(high)
-        else:
-            self._tell(f"going on with the model in use, which has learned {trained.model.examples:,} examples")
-            if self._plan.learn:
-                trained.catch_up(self._settings, self._client, keys, bounds)
+        trained = self._trained(keys, ids, bounds)
         work = Work(self._kind(before), ids, counts, trained.next_offset, trained.version, spans)
         work.not_before = int((self._grown_at + self._plan.settle_s) * 1000) if self._grown_at else 0
         builder = Builder(self._settings, ids, trained.marks, self._plan.learn, erasures(self._settings))
         builder.model = trained.model
         return work, builder, trained.marks
+
+    def _trained(self, keys: Keys, ids: dict[str, str], bounds: dict[tuple[str, int], tuple[int, int]]) -> Trained:
+        """The model to go on with: the one in use; where the store has lost it, its copy or all examples; else none."""
+        low, high = self._admin.watermarks(TRAINING_EXAMPLES)[0]
+        if self._plan.command == "bootstrap":
+            return Trained.anew(high)
+        trained, what = Trained.in_use(self._client, keys, ids), "the model in use, which"
+        if trained is None:
+            trained, what = Trained.on_disk(self._settings, ids), "the trainer's copy of the model on disk, which"
+        if trained is None and low == 0 < high and self._plan.learn:
+            trained, what = Trained.anew(0), "a new model, which learns all examples that were made so far; it"
+        if trained is None:
+            return Trained.anew(high)
+        self._tell(f"going on with {what} has learned {trained.model.examples:,} examples")
+        if self._plan.learn:
+            trained.catch_up(self._settings, self._client, keys, bounds)
+        return trained
 
     def _check_gaps(self, keys: Keys, bounds: dict[tuple[str, int], tuple[int, int]], ids: dict[str, str]) -> None:
         """What the present state was made of and the log does not hold any more."""

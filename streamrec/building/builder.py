@@ -29,7 +29,7 @@ from streamrec.events import (
     TrainingExample,
     digest_of,
 )
-from streamrec.features.fold import fold_posting, is_duplicate
+from streamrec.features.fold import fold_posting
 from streamrec.features.network import fold_own
 from streamrec.models import labels
 from streamrec.models import passed as passed_over
@@ -190,7 +190,7 @@ class Builder(Offline):
 
     def _is_duplicate(self, event: Event) -> bool:
         state = self.members.get(event.member_id)
-        if state is None or not is_duplicate(state, event):
+        if state is None or not self.is_known(state, event):
             return False
         self.duplicates += 1
         return True

@@ -17,6 +17,7 @@ from streamrec.features.state import JobState, MemberState, Neighbours, Network,
 from streamrec.models import passed as passed_over
 from streamrec.models import shown as shown_lists
 from streamrec.models import snapshot as snapshots
+from streamrec.packed import DAMAGED
 from streamrec.settings import Settings
 from streamrec.stores.disk import write_atomically
 from streamrec.stores.positions import Mark
@@ -143,7 +144,7 @@ def load(path: Path, kind: str, settings: Settings, learn: float) -> tuple[Work,
                 f"{path} is of other work than this (other files, options or topics): {again}"
             )
         return found.work, _restored(found, settings, learn), found.marks
-    except (msgspec.MsgspecError, snapshots.UnreadableSnapshotError, snapshots.OtherModelError) as error:
+    except (*DAMAGED, snapshots.UnreadableSnapshotError, snapshots.OtherModelError) as error:
         raise UnusableCheckpointError(f"{path}: {error}: {again}") from error
 
 

@@ -18,6 +18,7 @@ from typing import Final, Self, cast
 
 from streamrec.building.part import Folded, Numbered, Packing, Part, Told, owner_of, packed, unpacked
 from streamrec.events import Connection, JobPosting, Tombstone
+from streamrec.features.forgetting import NEVER
 from streamrec.features.plan import Plan
 from streamrec.features.replay import MemberRecord, Networks
 from streamrec.features.state import pack
@@ -37,15 +38,17 @@ class Fold:
         What is computed.
     workers
         Processes, besides this one, which reads.
+    kept_ms
+        See `features.replay.Members`.
     """
 
-    def __init__(self, plan: Plan, workers: int = 1) -> None:
-        self._workers = workers
+    def __init__(self, plan: Plan, workers: int = 1, kept_ms: int = NEVER) -> None:
+        self._workers, self._kept_ms = workers, kept_ms
         self._networks = Networks()
         self._chunk: list[tuple[int, MemberRecord | JobPosting]] = []
         self._number = 0
         self._acting = False
-        self._part = Part(plan, 1) if workers == 1 else None
+        self._part = Part(plan, 1, kept_ms) if workers == 1 else None
         self._pipes: list[Pipe] = []
         self._processes: list[BaseProcess] = []
         self._parcels: list[list[bytes]] = [[] for _ in range(workers)]  # by destination, of the chunk before
@@ -128,7 +131,7 @@ class Fold:
         for number in range(self._workers):
             ours, theirs = context.Pipe()
             process = context.Process(
-                target=_work, args=(theirs, plan, self._workers), name=f"fold-{number}", daemon=True
+                target=_work, args=(theirs, plan, self._workers, self._kept_ms), name=f"fold-{number}", daemon=True
             )
             process.start()
             theirs.close()
@@ -167,11 +170,11 @@ class Fold:
                 process.join()
 
 
-def _work(pipe: Pipe, plan: Plan, workers: int) -> None:
+def _work(pipe: Pipe, plan: Plan, workers: int, kept_ms: int) -> None:
     """A worker: it ends with the reader, which alone listens to Ctrl-C."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.disable()  # see `Fold.__enter__`
-    part = Part(plan, workers)
+    part = Part(plan, workers, kept_ms)
     for message in _messages(pipe):
         if message is None:
             pipe.send(part.finish())

@@ -24,6 +24,7 @@ from streamrec.building.values import States, Value, by_entity
 from streamrec.events import JobPosting, Tombstone, digest_of
 from streamrec.features.comparison import Difference, compare
 from streamrec.features.fold import mirrored
+from streamrec.features.forgetting import begin_anew, is_idle
 from streamrec.features.language import Feature
 from streamrec.features.language.feature import walk
 from streamrec.features.plan import Plan
@@ -209,7 +210,8 @@ class Check:
     # The replay.
 
     def _replay(self, spans: dict[Place, tuple[int, int]], ids: dict[str, str]) -> tuple[int, Folded]:
-        own, everybody, jobs = Members(self._plan), Members(self._plan), Jobs(self._plan)
+        kept_ms = self._settings.member_kept_ms
+        own, everybody, jobs = Members(self._plan, kept_ms), Members(self._plan, kept_ms), Jobs(self._plan)
         erased: dict[str, int] = {}
         total, records = max(1, sum(end - low for low, end in spans.values())), 0
         for records, (_, past) in enumerate(TopicLog(self._settings, spans, self._counts()), 1):
@@ -240,10 +242,17 @@ class Check:
                 if each.job_id in self._live.jobs and self._counted(past, each.job_id, index, ids):
                     jobs.take(each)
         folded = Folded(
-            members={key: pack(own.states.get(key, MemberState())) for key in self._live.members},
+            members={key: pack(self._left(key, own.states.get(key, MemberState()))) for key in self._live.members},
             jobs={key: pack(jobs.states.get(key, JobState())) for key in self._live.jobs},
         )
         return records, folded
+
+    def _left(self, member_id: str, state: MemberState) -> MemberState:
+        """What a sweep leaves of a member that has not been there for long, where there was one: see `agents.sweeper`."""
+        now = time.time_ns() // 1_000_000
+        if is_idle(state, now, self._settings.member_kept_ms) and _swept(self._live.members[member_id]):
+            begin_anew(state)
+        return state
 
     def _counts(self) -> tuple[int, ...]:
         return tuple(dict.fromkeys((*self._generation.counts, self._keys.partitions)))
@@ -292,6 +301,13 @@ class Check:
         for one, other in streams:
             for live, again in zip(one, other, strict=True):
                 yield None if _same(live.value, again.value) else _of_values(live, again)
+
+
+def _swept(value: bytes) -> bool:
+    try:
+        return not unpack(MemberState, value).last_at
+    except UnreadableStateError:
+        return False
 
 
 def _same(one: float, other: float) -> bool:

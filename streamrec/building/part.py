@@ -21,6 +21,7 @@ from streamrec.events import (
     Tombstone,
 )
 from streamrec.features.fold import Effect
+from streamrec.features.forgetting import NEVER
 from streamrec.features.plan import Plan
 from streamrec.features.replay import DUPLICATE, Act, Jobs, MemberRecord, Members, act_of
 from streamrec.features.state import pack
@@ -123,9 +124,9 @@ def owner_of(key: str, workers: int) -> int:
 class Part:
     """The members and jobs of one worker."""
 
-    def __init__(self, plan: Plan, workers: int) -> None:
+    def __init__(self, plan: Plan, workers: int, kept_ms: int = NEVER) -> None:
         self._workers, self._chunks = workers, 0
-        self._members, self._jobs = Members(plan), Jobs(plan)
+        self._members, self._jobs = Members(plan, kept_ms), Jobs(plan)
         self._owners: dict[str, int] = {}
         self._cells: dict[str, Cost] = {}
         self._plan, self._watched = plan, plan.watched(self._note)

@@ -13,6 +13,7 @@ import redis
 from streamrec import codecs
 from streamrec.agents.derived import is_applied
 from streamrec.agents.labels import unpack_outbox
+from streamrec.agents.trainer import copy_of
 from streamrec.building.builder import LAST_INDEX
 from streamrec.events import TrainingExample
 from streamrec.features.library import FEATURE_SET, feature_names
@@ -46,8 +47,19 @@ class Trained:
     def in_use(cls, client: "redis.Redis", keys: Keys, ids: Mapping[str, str]) -> "Trained | None":
         """The model in the store; None if there is none, or none that this version and this log can go on with."""
         value = client.get(keys.model(JobCheck.name))
-        if not isinstance(value, bytes):
+        return cls._read(value, ids) if isinstance(value, bytes) else None
+
+    @classmethod
+    def on_disk(cls, settings: Settings, ids: Mapping[str, str]) -> "Trained | None":
+        """The trainer's copy, where the store has lost the model: None as for `in_use`, and where the trainer is elsewhere."""
+        try:
+            value = copy_of(settings).read_bytes()
+        except OSError:
             return None
+        return cls._read(value, ids)
+
+    @classmethod
+    def _read(cls, value: bytes, ids: Mapping[str, str]) -> "Trained | None":
         found = cls.anew(0)
         try:
             stored = snapshots.unpack(value)

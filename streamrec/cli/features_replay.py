@@ -72,8 +72,8 @@ def _cores() -> int:
 class _Run:
     """One replay: what was read, and what came of it."""
 
-    def __init__(self, log: FileLog, workers: int, until: int | None) -> None:
-        self._log, self._workers, self._until = log, workers, until
+    def __init__(self, log: FileLog, workers: int, until: int | None, kept_ms: int) -> None:
+        self._log, self._workers, self._until, self._kept_ms = log, workers, until, kept_ms
         self.records = 0
         self.unusable: dict[str, int] = {}
         self.newest = 0
@@ -81,7 +81,7 @@ class _Run:
 
     def fold(self, tell: Callable[[str], None], show: Show, stopped: Callable[[], bool]) -> Folded:
         began = told = time.monotonic()
-        with Fold(PLAN, self._workers) as fold:
+        with Fold(PLAN, self._workers, self._kept_ms) as fold:
             for number, item in enumerate(self._log):
                 if not number % _LOOK_EVERY:
                     if stopped():
@@ -194,7 +194,7 @@ def replay(
         raise click.UsageError(str(error)) from error
     for warning in log.warnings:
         tell(warning)
-    run = _Run(log, workers, until)
+    run = _Run(log, workers, until, settings.member_kept_ms)
     try:
         with StopSignals(kill=lambda: None) as signals:
             with reporting(errors, "folding") as show:

@@ -2,14 +2,18 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
+from streamrec.codecs.entries import check_job_activity, check_member_activity
 from streamrec.codecs.records import KINDS, Message
 from streamrec.events import (
     Connection,
     Impression,
     ImpressionSeen,
+    JobActivity,
     JobPosting,
+    MemberActivity,
     MemberProfile,
     Rejected,
     TrainingExample,
@@ -122,4 +126,6 @@ def _check_example(example: TrainingExample) -> Rejected | None:
 _FURTHER: Final[dict[type, Callable[[Any], Rejected | None]]] = {
     Connection: _check_connection, JobPosting: _check_posting, MemberProfile: _check_profile,
     ImpressionSeen: _check_seen, Impression: _check_impression, TrainingExample: _check_example,
+    JobActivity: partial(check_job_activity, max_id=MAX_ID, last_time=_LAST_TIME),
+    MemberActivity: partial(check_member_activity, max_id=MAX_ID, last_time=_LAST_TIME),
 }  # fmt: skip

@@ -169,7 +169,7 @@ def feed_of(state: State) -> Feed:
             kept = fresh()
         given = said.get(value) if value is not None else None
         if is_text:
-            given = text_of(given)
+            given = text_of(given) if isinstance(given, str) else None
         if isinstance(keeps, Keyed):
             by = joined(parts, [said.get(name) for name in keys])
             if by is None or (value is not None and given is None):

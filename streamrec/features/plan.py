@@ -14,6 +14,7 @@ from operator import is_
 from typing import Any
 
 from streamrec.events import Connection, JobEvent, MemberProfile
+from streamrec.features.cells.fullest import most_bytes
 from streamrec.features.feeds import NOTHING, Cells, Feed, State, needs_of, together, watched_feed
 from streamrec.features.language.aggregates import Aggregate
 from streamrec.features.language.calculation import first_of
@@ -50,7 +51,8 @@ class Plan:
     Raises
     ------
     DeclarationError
-        Two of one name and version, a reference to none, a cycle, or a set that asks for a version that nobody computes.
+        Two of one name and version, a reference to none, a cycle, a state that could outgrow its budget, or a set that asks for
+        a version that nobody computes.
 
     Examples
     --------
@@ -79,6 +81,8 @@ class Plan:
             self._resolved(each)
         self.features = {name: self.features[name] for name in declared}
         self.states = self._states()
+        for state in self.states.values():
+            self._check_budget(state)
         self.rollups = tuple(dict.fromkeys(
             each for feature in self.features.values() for each in walk(feature.expression)
             if isinstance(each, Aggregate) and each.by.everywhere
@@ -192,6 +196,17 @@ class Plan:
                 features = (*known.features, feature.id) if known else (feature.id,)
                 found[expression.state_key] = State(expression, tuple(dict.fromkeys(features)))
         return found
+
+    def _check_budget(self, state: State) -> None:
+        """A state that several features read has the largest of their budgets."""
+        readers = [self.features[name] for name in state.features]
+        most, budget = most_bytes(state.keeps), max(each.budget for each in readers)
+        if most > budget:
+            raise DeclarationError(
+                f"{readers[0].name} keeps {state.aggregate}, which may take {most:,} bytes of each {state.aggregate.by.place}; "
+                f"its budget is {budget:,}",
+                f"keep fewer texts, panes or events, or give the feature budget={most}", readers[0].site,
+            )  # fmt: skip
 
     def _compile(self) -> None:
         self._set_feeds(together)

@@ -44,6 +44,7 @@ from streamrec.features.fold import (
     is_duplicate,
     remember,
 )
+from streamrec.features.forgetting import NEVER, begin_anew, is_idle
 from streamrec.features.library import PLAN
 from streamrec.features.network import fold_own, is_told, spread
 from streamrec.features.plan import Plan
@@ -66,6 +67,8 @@ class Act(msgspec.Struct, frozen=True, array_like=True):
 class Members:
     """States of members; picklable, as are their parts, so that work can be moved.
 
+    After `kept_ms` without an event a member begins anew: see `features.forgetting`.
+
     Examples
     --------
     >>> from streamrec.events import JobView
@@ -75,8 +78,8 @@ class Members:
     ('nurse', True, 1)
     """
 
-    def __init__(self, plan: Plan = PLAN) -> None:
-        self.plan = plan
+    def __init__(self, plan: Plan = PLAN, kept_ms: int = NEVER) -> None:
+        self.plan, self.kept_ms = plan, kept_ms
         self.states: dict[str, MemberState] = {}
         self.events = self.duplicates = self.late = 0
 
@@ -90,6 +93,8 @@ class Members:
             state = self.states[record.member_id] = MemberState()
         if isinstance(record, Event):
             self.events += 1
+            if is_idle(state, record.occurred_at, self.kept_ms):
+                begin_anew(state)
             if is_duplicate(state, record):
                 self.duplicates += 1
                 return DUPLICATE

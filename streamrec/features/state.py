@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from streamrec.events import JobPosting, MemberProfile
+from streamrec.packed import DAMAGED
 
 STREAMS: Final = 6  # of a member's events: one a topic
 
@@ -33,7 +34,7 @@ class MemberState(msgspec.Struct, array_like=True):
     version: int = 0
     profile: MemberProfile | None = None
     recent: list[Recent] = msgspec.field(default_factory=list)  # distinct jobs, newest first, at most RECENT
-    cells: dict[str, Any] = msgspec.field(
+    cells: dict[str, list[Any]] = msgspec.field(
         default_factory=dict
     )  # what aggregates keep, by state key: see `features.plan`
     first_at: int = 0
@@ -69,7 +70,7 @@ class JobState(msgspec.Struct, array_like=True):
     version: int = 0
     posting: JobPosting | None = None
     removed: bool = False  # a tombstone came; a later posting of the same id opens it again
-    cells: dict[str, Any] = msgspec.field(
+    cells: dict[str, list[Any]] = msgspec.field(
         default_factory=dict
     )  # what aggregates keep, by state key: see `features.plan`
     first_at: int = 0
@@ -160,7 +161,7 @@ def unpack(kind: type[State], value: bytes | None) -> State:
             from streamrec.features import state_v1  # noqa: PLC0415 - it needs the names of today's aggregates
 
             return state_v1.unpack(kind, memoryview(value)[1:])  # type: ignore[no-any-return]
-    except msgspec.MsgspecError as error:
+    except (*DAMAGED, ValueError) as error:  # format 1: not as many counts as there are actions
         raise UnreadableStateError(f"{kind.__name__}: {error}") from error
     raise UnreadableStateError(
         f"{kind.__name__} has format {value[:1]!r}, this version reads {FORMATS[kind]!r} and b'\\x01'"

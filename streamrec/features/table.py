@@ -44,6 +44,7 @@ from streamrec.features.texts import text_of
 from streamrec.features.titles import Titles
 
 _NO_CODES: Final = (0,) * len(CODED)
+_WASTE: Final = 1000  # rows that are not worth loading anew for
 
 
 class JobTable:
@@ -109,6 +110,11 @@ class JobTable:
     def __len__(self) -> int:
         """Rows in use, those of removed jobs included."""
         return len(self.ids)
+
+    @property
+    def wasteful(self) -> bool:
+        """Whether most rows are of removed jobs, and there are many: rows are given back only by loading all anew."""
+        return len(self._removed) > max(_WASTE, len(self.ids) // 2)
 
     # Which row.
 

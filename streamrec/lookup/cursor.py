@@ -27,7 +27,6 @@ class InvalidCursorError(ValueError):
 
 
 @lru_cache(maxsize=1 << 16)
-@lru_cache(maxsize=1 << 16)
 def job_hash(job_id: str) -> bytes:
     """The six bytes that stand for a job in a cursor."""
     return blake2b(job_id.encode("utf-8", "surrogatepass"), digest_size=HASH_BYTES).digest()

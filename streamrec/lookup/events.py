@@ -64,7 +64,7 @@ class EventResults(msgspec.Struct, frozen=True, kw_only=True):
 class EventsProblem(ProblemDocument, frozen=True, kw_only=True, omit_defaults=True):
     """A problem document with the result of each event: none was accepted."""
 
-    results: tuple[EventResult, ...]
+    results: tuple[EventResult, ...] = ()
 
 
 async def events(service: Service, call: Call) -> Reply:

@@ -12,7 +12,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from streamrec.lookup.operation import JSON, Call, Reply
 from streamrec.lookup.processes import Processes
-from streamrec.lookup.service import STOPPING, STORE_UNAVAILABLE, TABLE_LOADING, TABLE_STALE, Service
+from streamrec.lookup.service import STATE_LOST, STOPPING, STORE_UNAVAILABLE, TABLE_LOADING, TABLE_STALE, Service
 from streamrec.ranking.engine import NO_MODEL
 from streamrec.stores.base import StoreUnavailableError
 
@@ -64,6 +64,8 @@ async def ready(service: Service, call: Call) -> Reply:
     if (store_says := await _ask_store(service)) is not None:
         missing.append(Missing(STORE_UNAVAILABLE, store_says))
     match service.table_degraded():
+        case "state_lost":
+            missing.append(Missing(STATE_LOST, "Redis has lost its data: `streamrec rebuild` restores it"))
         case "table_loading":
             missing.append(Missing(TABLE_LOADING, "the jobs have not been read from the store yet"))
         case "table_stale":

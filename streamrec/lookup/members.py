@@ -54,6 +54,10 @@ async def member(service: Service, call: Call) -> Member:
     if inputs.degraded is not None:
         raise Problem(problems.STORE_UNAVAILABLE, "Redis did not answer in time", headers={"Retry-After": "2"})
     state, table, now = inputs.state, service.serving.table, service.clock_ms()
+    if service.serving.lost:
+        raise Problem(
+            problems.STORE_UNAVAILABLE, "Redis has lost its data: it is to be restored by `streamrec rebuild`"
+        )
     if not state.last_at and state.profile is None:  # nothing came yet, or a tombstone erased it
         raise Problem(problems.UNKNOWN_MEMBER, f"nothing is known of member {member_id!r}")
     recent = []

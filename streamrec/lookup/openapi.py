@@ -139,7 +139,8 @@ def _without_null(schema: Mapping[str, Any]) -> dict[str, Any]:
 def _responses(operation: Operation) -> dict[str, Any]:
     responses: dict[str, Any] = {}
     for status, (kind, description) in sorted(operation.answers.items()):
-        content = {kind: {"schema": {"type": "string"}}} if isinstance(kind, str) else _json(kind)
+        shape = {"type": "object" if kind == JSON else "string"}
+        content = {kind: {"schema": shape}} if isinstance(kind, str) else _json(kind)
         responses[str(status)] = {"description": description, "headers": _ANSWER_HEADERS, "content": content}
     by_status: dict[int, list[Kind]] = {}
     for kind in dict.fromkeys((*operation.problems, *(_BODY if operation.body is not None else ()), *_ANY)):

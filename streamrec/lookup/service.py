@@ -35,6 +35,7 @@ from streamrec.stores.serving import UNREADABLE_STATE, Serving
 STORE_UNAVAILABLE: Final = "store_unavailable"
 TABLE_LOADING: Final = "table_loading"
 TABLE_STALE: Final = "table_stale"
+STATE_LOST: Final = "state_lost"
 STOPPING: Final = "stopping"  # of readiness only: answers do not fall short
 DEGRADED: Final = {
     STORE_UNAVAILABLE: "Redis did not answer in time: the list is not personal, and may hold jobs that the member applied "
@@ -42,6 +43,8 @@ DEGRADED: Final = {
     UNREADABLE_STATE: "What is stored of the member is of a format that this version cannot read; otherwise as before.",
     TABLE_LOADING: "The service has just started and does not know all jobs yet.",
     TABLE_STALE: "Changes of jobs have not arrived for ten seconds: jobs closed since then may be in the answer.",
+    STATE_LOST: "Redis has lost its data, and nothing is known of members until it is restored: the list is not personal, by "
+    "what this process has in memory of jobs and the model, and may hold jobs that the member applied for, viewed or dismissed.",
     NO_MODEL: "There is no model yet, or none for this version: ranked by popularity, text and place, or by the workflow that "
     "answers instead; `p_check` is null.",
     BUDGET: "Ranking took longer than the workflow may: what answered instead is quicker, and `workflow` names it.",
@@ -157,7 +160,9 @@ class Service:
             return None
 
     def table_degraded(self) -> str | None:
-        """What is wrong with the table of jobs, if anything."""
+        """What is wrong with the table of jobs, or with the store that it is read from, if anything."""
+        if self.serving.lost:
+            return STATE_LOST
         if not self.serving.loaded:
             return TABLE_LOADING
         return TABLE_STALE if self.clock_ms() - self.serving.current_at > _STALE_MS else None

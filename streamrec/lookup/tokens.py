@@ -9,6 +9,8 @@ from typing import Final
 
 import msgspec
 
+from streamrec.packed import DAMAGED
+
 VERSION: Final = 1
 MAX_LENGTH: Final = 512
 
@@ -76,7 +78,7 @@ def decode(text: str) -> Token:
         raise InvalidTokenError(f"a token has at most {MAX_LENGTH} characters")
     try:
         envelope = _decoder.decode(from_base64(text))
-    except (ValueError, msgspec.MsgspecError) as error:
+    except (ValueError, *DAMAGED) as error:
         raise InvalidTokenError("this is not a token that POST /v1/events gave out") from error
     if envelope.version != VERSION:
         raise InvalidTokenError(f"the token has version {envelope.version}, this service reads {VERSION}")

@@ -22,6 +22,7 @@ from typing import Final
 import msgspec
 
 from streamrec.models.shown import Shown
+from streamrec.packed import DAMAGED
 
 FORMAT: Final = b"\x01"
 KEPT: Final = 200
@@ -132,5 +133,5 @@ def unpack(value: bytes | None) -> Passed:
         raise UnreadablePassedError(f"Passed has format {value[:1]!r}, this version reads {FORMAT!r}")
     try:
         return _decoder.decode(memoryview(value)[1:])
-    except msgspec.MsgspecError as error:
+    except DAMAGED as error:
         raise UnreadablePassedError(f"Passed: {error}") from error

@@ -8,6 +8,8 @@ from typing import Final
 
 import msgspec
 
+from streamrec.packed import DAMAGED
+
 _FORMAT: Final = b"\x01"
 _decoder = msgspec.msgpack.Decoder(tuple[str, ...])
 
@@ -29,5 +31,5 @@ def unpack(value: bytes | None) -> tuple[str, ...] | None:
         return None
     try:
         return _decoder.decode(value[1:])
-    except msgspec.MsgspecError:
+    except DAMAGED:
         return None

@@ -9,6 +9,8 @@ from typing import Final
 
 import msgspec
 
+from streamrec.packed import DAMAGED
+
 FORMAT: Final = b"\x01"
 
 
@@ -119,5 +121,5 @@ def unpack(value: bytes | None) -> Shown:
         raise UnreadableShownError(f"Shown has format {value[:1]!r}, this version reads {FORMAT!r}")
     try:
         return _decoder.decode(memoryview(value)[1:])
-    except msgspec.MsgspecError as error:
+    except DAMAGED as error:
         raise UnreadableShownError(f"Shown: {error}") from error

@@ -16,6 +16,7 @@ import numpy as np
 from streamrec.models.base import Learned, Model, Scorer
 from streamrec.models.rows import SAMPLED, Floats
 from streamrec.models.segments import Segmented
+from streamrec.packed import DAMAGED
 
 FORMAT: Final = b"\x01"
 _CHECKSUM_BYTES: Final = 8
@@ -193,7 +194,7 @@ def unpack(value: bytes) -> Snapshot:
         raise UnreadableSnapshotError(f"the checksum does not fit the {len(body)} bytes that it is for")
     try:
         snapshot = _decoder.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except DAMAGED as error:
         raise UnreadableSnapshotError(str(error)) from error
     width = len(snapshot.feature_names)
     for name in ("weights", "score_weights", "deviations"):

@@ -5,6 +5,8 @@ from typing import Final
 
 import msgspec
 
+from streamrec.packed import DAMAGED
+
 FORMAT: Final = b"\x01"
 FIRST: Final = "jobs@1"  # the workflow of lists that were kept before there were several
 _FLOAT_BYTES: Final = 4
@@ -115,7 +117,7 @@ def unpack(value: bytes) -> RankedList:
         raise UnreadableListError(f"ranked list has format {value[:1]!r}, this version reads {FORMAT!r}")
     try:
         ranked = _decoder.decode(memoryview(value)[1:])
-    except msgspec.MsgspecError as error:
+    except DAMAGED as error:
         raise UnreadableListError(f"ranked list: {error}") from error
     if not len(ranked.job_ids) == len(ranked.scores) == len(ranked.p_check) == len(ranked.sources):
         raise UnreadableListError("ranked list: its lists differ in length")

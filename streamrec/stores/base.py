@@ -6,7 +6,7 @@ Cluster. Whoever takes a slot raises its epoch; a commit under an older epoch fa
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 import msgspec
 
@@ -109,8 +109,18 @@ class Store(ABC):
         """Write without a fence: for caches and marks that nobody owns. Not atomic as a whole."""
 
     @abstractmethod
+    def walk(self, pattern: str) -> AsyncIterator[list[str]]:
+        """Keys that match a glob `pattern`, in no order, some at a time; it may name a key twice.
+
+        Walks the whole key space, in steps that keep nobody waiting.
+        """
+
     async def scan(self, pattern: str) -> list[str]:
-        """Keys that match a glob `pattern`, in no order; walks the whole key space in steps, so it is for start-up only."""
+        """All that `walk` gives, each once: for start-up only."""
+        found: dict[str, None] = {}
+        async for names in self.walk(pattern):
+            found.update(dict.fromkeys(names))
+        return list(found)
 
     @abstractmethod
     async def tail(self, keys: Sequence[str]) -> dict[str, str]:

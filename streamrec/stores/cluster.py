@@ -11,7 +11,7 @@ moved along, says which it was.
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final
 
 from redis.asyncio import ConnectionPool
@@ -20,7 +20,7 @@ from redis.exceptions import AskError, ClusterDownError, MovedError, TryAgainErr
 from streamrec.stores.base import Append, Entry, FencedError, Slot, Store, StoreUnavailableError, Write
 from streamrec.stores.keys import Keys
 from streamrec.stores.nodes import Ask, DividedError, Nodes, hash_slot
-from streamrec.stores.redis import ENTRIES, SCAN_STEP, RedisSlot, commands_of, entries_of, epoch_step, hash_of
+from streamrec.stores.redis import ENTRIES, SCAN_STEP, RedisSlot, commands_of, entries_of, epoch_step, hash_of, texts_of
 from streamrec.stores.wire import Command, LostError, Wire
 
 _MOVING: Final = (AskError, TryAgainError, ClusterDownError)
@@ -143,17 +143,16 @@ class ClusterStore(Store):
                 raise
             await self._nodes.ask("put", [ask for write in writes for ask in asks_of([write])], repeat=True)
 
-    async def scan(self, pattern: str) -> list[str]:
-        found: dict[str, None] = {}  # a node may name a key twice, and two nodes one that moves
+    async def walk(self, pattern: str) -> AsyncIterator[list[str]]:
         for node in await self._nodes.all():
             cursor = b"0"
             while True:
                 command: Command = ("SCAN", cursor, "MATCH", pattern, "COUNT", SCAN_STEP)
                 cursor, names = await self._nodes.ask_node(node, "scan", command)
-                found.update((name.decode(), None) for name in names)
+                if found := texts_of(names):
+                    yield found
                 if cursor == b"0":
                     break
-        return list(found)
 
     async def tail(self, keys: Sequence[str]) -> dict[str, str]:
         asks = [Ask(key, ("XREVRANGE", key, "+", "-", "COUNT", 1)) for key in keys]

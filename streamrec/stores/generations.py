@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 import redis
 
+from streamrec.packed import DAMAGED
 from streamrec.settings import Settings
 from streamrec.stores.base import Write
 from streamrec.stores.cluster import asks_of
@@ -102,7 +103,7 @@ def unpack(value: bytes | None, partitions: int) -> Generation:
         )
     try:
         return _decoder.decode(memoryview(value)[1:])
-    except msgspec.MsgspecError as error:
+    except DAMAGED as error:
         raise UnreadableGenerationError(f"the generation of the state: {error}") from error
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import fnmatch
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 from streamrec.stores.base import (
     Append,
@@ -147,10 +147,10 @@ class MemoryStore(Store):
     async def put(self, writes: Sequence[Write]) -> None:
         self.apply(writes)
 
-    async def scan(self, pattern: str) -> list[str]:
+    async def walk(self, pattern: str) -> AsyncIterator[list[str]]:
         values = list(self._values)
         alive = (key for key, value in zip(values, self.values(values), strict=True) if value is not None)
-        return [key for key in (*alive, *self._hashes, *self._streams) if fnmatch.fnmatchcase(key, pattern)]
+        yield [key for key in (*alive, *self._hashes, *self._streams) if fnmatch.fnmatchcase(key, pattern)]
 
     async def tail(self, keys: Sequence[str]) -> dict[str, str]:
         streams = {key: self._streams.get(key) for key in keys}

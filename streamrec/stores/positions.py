@@ -8,6 +8,8 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from streamrec.packed import DAMAGED
+
 FORMAT: Final = b"\x01"
 
 
@@ -63,5 +65,5 @@ def unpack(kind: type[Kind], value: bytes) -> Kind:
         raise UnreadablePositionError(f"{kind.__name__} has format {value[:1]!r}, this version reads {FORMAT!r}")
     try:
         return _decoders[kind].decode(memoryview(value)[1:])  # type: ignore[return-value]
-    except msgspec.MsgspecError as error:
+    except DAMAGED as error:
         raise UnreadablePositionError(f"{kind.__name__}: {error}") from error

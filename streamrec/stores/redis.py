@@ -18,7 +18,8 @@ after number n is n+1, or entries were dropped; no further question to Redis is 
 """
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from redis.asyncio import ConnectionPool
@@ -102,6 +103,15 @@ def follows(after: str, entry_id: str) -> bool:
     if after == "0-0":
         return rest == "1"
     return int(number) == int(after.partition("-")[0]) + 1
+
+
+def texts_of(names: Sequence[bytes]) -> list[str]:
+    """Names of keys, without those that are not ours: ours are UTF-8."""
+    found = []
+    for name in names:
+        with suppress(UnicodeDecodeError):
+            found.append(name.decode())
+    return found
 
 
 def hash_of(reply: list[bytes]) -> dict[str, bytes]:
@@ -254,15 +264,15 @@ class RedisStore(Store):
             repeat = not any(isinstance(write, Append) for write in writes)
             await self._wires.ask("put", commands, repeat=repeat)
 
-    async def scan(self, pattern: str) -> list[str]:
-        found: dict[str, None] = {}  # Redis may name a key twice
+    async def walk(self, pattern: str) -> AsyncIterator[list[str]]:
         cursor = b"0"
         while True:
             command: Command = ("SCAN", cursor, "MATCH", pattern, "COUNT", SCAN_STEP)
             [(cursor, names)] = await self._wires.ask("scan", [command], repeat=True)
-            found.update((name.decode(), None) for name in names)
+            if found := texts_of(names):
+                yield found
             if cursor == b"0":
-                return list(found)
+                return
 
     async def tail(self, keys: Sequence[str]) -> dict[str, str]:
         if not keys:

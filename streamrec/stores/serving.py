@@ -30,6 +30,7 @@ from streamrec.models.passed import Passed, UnreadablePassedError
 from streamrec.models.passed import unpack as unpack_passed
 from streamrec.models.snapshot import UnreadableSnapshotError, scorer_of
 from streamrec.models.snapshot import unpack as unpack_snapshot
+from streamrec.packed import DAMAGED
 from streamrec.ranking.engine import recent_ids
 from streamrec.ranking.ranked import RankedList, UnreadableListError
 from streamrec.ranking.ranked import unpack as unpack_list
@@ -104,6 +105,8 @@ class Serving:
         The newest model, by the columns of this version; None while there is none.
     loaded
         Whether `table` has been loaded.
+    lost
+        Whether the store has lost its data: what is known of jobs and the model is what this process holds.
     current_at
         When `table` was last known to hold everything committed, ms; 0 before the first load.
     """
@@ -118,7 +121,8 @@ class Serving:
         self._member_keys = _keys_of(keys)
         self.table = JobTable()
         self.scorer: Scorer | None = None
-        self.loaded = False
+        self.loaded = self.lost = False
+        self._marked = False  # whether the store says which generation counts: it does so from the first worker on
         self.current_at = 0
         self._stale = True  # the table must be loaded (anew)
         self._after: dict[str, str] = {}
@@ -142,6 +146,9 @@ class Serving:
             The store did not answer; what was loaded before is unchanged.
         """
         keys = await self._newest_keys()
+        if self.lost and self.loaded and not self._is_back():
+            self._stale = False
+            return
         after = await self.store.tail([keys.changes(slot) for slot in (*keys.job_slots(), MODEL_SLOT)])
         began = self.clock_ms()
         found = await self.store.scan(keys.jobs_pattern())
@@ -150,7 +157,7 @@ class Serving:
         # Before anything is made of these features: whoever learns from it must know what they are.
         await self.store.put([Put(keys.feature_set(FEATURE_SET), registered.pack(feature_names()))])
         self.table, self._after, self.current_at = table, after, began
-        self.loaded, self._stale = True, False
+        self.loaded, self._stale, self.lost = True, False, False
         if keys != self.keys:
             self.keys, self._model_version = keys, None
             self._member_keys = _keys_of(keys)
@@ -174,7 +181,7 @@ class Serving:
                 busy = await self._follow()
                 if time.monotonic() - self._model_polled >= _MODEL_EVERY_S:
                     await self._poll_model()
-                    self._stale = await self._newest_keys() != self.keys
+                    self._stale = await self._newest_keys() != self.keys or self.table.wasteful or self._is_back()
             except TruncatedError:
                 _log.warning("fell behind the stream of changed jobs: loading the table anew")
                 self._stale = True
@@ -296,7 +303,7 @@ class Serving:
                 continue
             try:
                 changed.update(dict.fromkeys(_changed_ids.decode(entry.value)))
-            except msgspec.MsgspecError as error:
+            except DAMAGED as error:
                 self._unreadable("changes", error)
             if turns.over:
                 await turns.rest()
@@ -314,11 +321,27 @@ class Serving:
         if self._on_move is None:
             return self.keys
         [value] = await self.store.get([current_key(self.settings.namespace)])
+        if value is None and (self._marked or self.lost):
+            self._lose()
+            return self.keys
+        self._marked = value is not None
         try:
             return unpack_generation(value, self.settings.partitions).keys(self.settings.namespace)
         except UnreadableGenerationError as error:
             self._unreadable("generation", error)
             return self.keys
+
+    def _lose(self) -> None:
+        self._marked = False
+        if not self.lost:
+            self.lost = True
+            _log.error(
+                "the store has lost its data: answering from what is in memory. `streamrec rebuild` restores the state"
+            )
+
+    def _is_back(self) -> bool:
+        """Whether a store that had lost its data has some again: then what it holds counts, and not what is in memory."""
+        return self.lost and self._marked
 
     async def _read_jobs(self, table: JobTable, job_ids: Iterable[str], keys: Keys) -> None:
         """Read jobs into `table`, giving the event loop its turn every few milliseconds."""
@@ -329,9 +352,17 @@ class Serving:
                 if value is None:
                     table.remove(job_id)
                 elif state := self._state(JobState, value):
-                    table.upsert(job_id, state)
+                    self._take_over(table, job_id, state)
                 if turns.over:
                     await turns.rest()
+
+    def _take_over(self, table: JobTable, job_id: str, state: JobState) -> None:
+        """One job whose numbers make no sense must not keep all others from being followed."""
+        try:
+            table.upsert(job_id, state)
+        except Exception as error:  # noqa: BLE001 - what is wrong with stored numbers shows in many ways
+            self._unreadable("JobState", f"{job_id!r:.100}: {type(error).__name__}: {error}")
+            table.remove(job_id)
 
     async def _poll_model(self) -> None:
         """Take up the newest model, if it is another than before; while there is none to be read, the old one stays."""

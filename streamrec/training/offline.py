@@ -25,6 +25,7 @@ from streamrec.features.fold import (
     is_duplicate,
     remember,
 )
+from streamrec.features.forgetting import begin_anew, is_idle
 from streamrec.features.network import Note, fold_own, spread
 from streamrec.features.state import JobState, MemberState, Neighbours, Network
 from streamrec.features.table import JobTable
@@ -177,11 +178,17 @@ class Offline(System):
         """See `System.take`."""
         if isinstance(record, Event):
             state = self.members.get(record.member_id)
-            if state is not None and is_duplicate(state, record):
+            if state is not None and self.is_known(state, record):
                 return
             if isinstance(record, JobEvent) and is_positive(record):
                 self.learn(record)
         self.fold(record)
+
+    def is_known(self, state: MemberState, event: Event) -> bool:
+        """Whether an event was there before; a member who was away for too long begins anew first, see `features.forgetting`."""
+        if is_idle(state, event.occurred_at, self.settings.member_kept_ms):
+            begin_anew(state)
+        return is_duplicate(state, event)
 
     def _apply(self, effect: Effect) -> None:
         job_id = effect.job_id

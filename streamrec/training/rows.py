@@ -116,7 +116,7 @@ class Table:
             except StopIteration:
                 self.bytes_read = self.size
             except (OSError, EOFError, zlib.error) as error:
-                raise FileError(f"{self.path}: after line {reader.line_num}: {error}") from error
+                raise FileError(f"{self.path}: after line {reader.line_num}: {error}: fetch the file again") from error
 
 
 class _Opened:

@@ -118,6 +118,7 @@ async def test_every_reason_for_falling_short_is_documented() -> None:
         "unreadable_state",
         "table_loading",
         "table_stale",
+        "state_lost",
         "no_model",
         "budget",
     }

@@ -79,8 +79,8 @@ def test_a_model_whose_snapshot_is_incomplete_is_found_out() -> None:
 class ByRow(Head):
     """Divides by the rows that are there: a positive that comes alone counts as much as a whole list."""
 
-    def learn(self, scaled: Floats, labels: Floats, weights: Floats, shown: int, sort: int = 0) -> Floats:  # noqa: ARG002
-        return super().learn(scaled, labels, weights, len(labels), sort)
+    def learn(self, scaled: Floats, labels: Floats, weights: Floats, shown: int, sort: int = 0) -> None:  # noqa: ARG002
+        super().learn(scaled, labels, weights, len(labels), sort)
 
 
 def test_a_model_that_takes_a_part_for_the_whole_is_found_out() -> None:

@@ -11,7 +11,8 @@ Rules, for all cells
   does not. What is kept then is a function of the set of events, not of their order (decayed sums and moments up to rounding).
 * *Events after now*: a `now` before the newest event reads as that event's time: the future has happened. A decayed count
   differs, since its one column orders keys: see `decay.DecayedCount`.
-* *Values* that cannot be used (of another type, NaN, infinite, or beyond 1e18) are passed over, with their time: see `values`.
+* *Values* that cannot be used (of another type, NaN, infinite, beyond 1e18, or a text to be kept of more than
+  256 bytes) are passed over, with their time: see `values`.
 * *Taking back* is for events that were folded into the same kept before; sums and means are back up to the rounding of what was
   taken, and exactly where nothing is left.
 """

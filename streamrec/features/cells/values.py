@@ -8,6 +8,7 @@ MOST: Final = (
     1e18  # the square of it, times 2^800 (see `decay`), times all events of the world is still a finite number
 )
 MARK_BYTES: Final = 8
+TEXT_BYTES: Final = 256  # of a text that is kept as it is: a member could send sixteen thousand
 
 
 def number(value: object) -> float | None:
@@ -24,18 +25,19 @@ def number(value: object) -> float | None:
 
 
 def text(value: object) -> str | None:
-    """The value if it is a text that can be written as UTF-8, else None.
+    """The value if it is a text that can be written as UTF-8, in at most `TEXT_BYTES`; else None.
 
     Examples
     --------
-    >>> text("nurse"), text(3.0), text("\\ud800")
-    ('nurse', None, None)
+    >>> text("nurse"), text(3.0), text("\\ud800"), text("x" * 257)
+    ('nurse', None, None, None)
     """
-    if not isinstance(value, str):
+    if not isinstance(value, str) or len(value) > TEXT_BYTES:
         return None
     if not value.isascii():
         try:
-            value.encode()
+            if len(value.encode()) > TEXT_BYTES:
+                return None
         except UnicodeEncodeError:
             return None
     return value
@@ -50,8 +52,10 @@ def mark(value: object) -> bytes | None:
     ('0ec2a851ecacbbf2', True, True, False, None)
     """
     if isinstance(value, str):
-        known = text(value)
-        return None if known is None else blake2b(known.encode(), digest_size=MARK_BYTES).digest()
+        try:
+            return blake2b(value.encode(), digest_size=MARK_BYTES).digest()
+        except UnicodeEncodeError:
+            return None
     known_number = number(value)
     if known_number is None:
         return None

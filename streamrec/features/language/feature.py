@@ -15,6 +15,7 @@ from streamrec.features.language.reference import Reference
 from streamrec.features.language.texts import Cross, OneHot
 from streamrec.features.language.types import Type
 
+BUDGET: Final = 16_384  # bytes of a state, of each key
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
@@ -42,6 +43,9 @@ class Feature:
         1 at first. A change of meaning is a new version, and both may be kept until no model reads the older one.
     ttl
         For how long (``"30d"``) its aggregates count after their last event; default None, as long as they are kept.
+    budget
+        Bytes that each state behind it may take of a member's or a job's value in Redis, at the most; default 16,384. A plan
+        with a state that could take more is refused.
     entity
         What it is about: ``member``, ``job``, ``pair``, ``request`` or fields of a combined key. Default what the
         expression is about; stated, it is checked.
@@ -61,6 +65,7 @@ class Feature:
     tags: tuple[str, ...] = ()
     version: int = 1
     ttl: str | None = None
+    budget: int = BUDGET
     entity: str = ""
     site: Site = field(default_factory=site, compare=False, repr=False)
 
@@ -88,6 +93,8 @@ class Feature:
                 f"{self.name} is a category with the default {self.default}",
                 "leave the default out: all columns are 0 where the value is missing", self.site,
             )  # fmt: skip
+        if self.budget < 1:
+            raise DeclarationError(f"{self.name} has a budget of {self.budget} bytes", "give it some", self.site)
         if self.version < 1:
             raise DeclarationError(f"{self.name} has the version {self.version}", "versions count from 1", self.site)
         if self.ttl is not None:

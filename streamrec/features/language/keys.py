@@ -80,7 +80,7 @@ def joined(parts: Iterable[str], texts: Iterable[str | None]) -> str | None:
     found = []
     for part, text in zip(parts, texts, strict=True):
         known = text if part == "job" else text_of(text)
-        if not known:
+        if not known or not isinstance(known, str):  # a derived record may say anything
             return None
         found.append(known.replace(JOIN, " ") if JOIN in known else known)
     return JOIN.join(found)

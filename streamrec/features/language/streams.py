@@ -46,14 +46,14 @@ class Condition:
         return f"{self.field}={said}" if self.test == "is" else f"{self.field}={self.test}({said})"
 
     def holds(self, value: Any) -> bool:
-        """Whether a value of the field meets it."""
+        """Whether a value of the field meets it; one of another type does not."""
         if value is None:
             return False
         match self.test:
             case "below":
-                return bool(value < self.values[0])
+                return _is_number(value) and bool(value < self.values[0])
             case "above":
-                return bool(value > self.values[0])
+                return _is_number(value) and bool(value > self.values[0])
             case _:
                 return key_of(value) in self.values if isinstance(value, str) else value in self.values
 
