@@ -127,9 +127,10 @@ class Resemblance:
         self._scale = 1.0 / top if top else 0.0
 
     def of(self, touchers: Touchers) -> Floats:
-        """How much those who touched each of n jobs resemble the member, 0 to 1: float64 ``(n,)`` of uint32 ``(n, TOUCHERS)``.
+        """How much those who touched each of n jobs resemble the member: float64 ``(n,)`` of uint32 ``(n, TOUCHERS)``.
 
-        The mean of those who touched it; that of fewer than a handful is drawn towards 0.
+        The mean of those who touched it, beside whoever resembles the member most: 0 to 1, and a little more where that one had
+        touched less when it came to this job. That of fewer than a handful is drawn towards 0.
         """
         if not self._scale:
             return np.zeros(len(touchers))

@@ -10,7 +10,7 @@ def member_of(partition: int, partitions: int) -> str:
     Examples
     --------
     >>> [member_of(partition, 3) for partition in range(3)]
-    ['streamrec-probe-0', 'streamrec-probe-5', 'streamrec-probe-2']
+    ['streamrec-probe-2', 'streamrec-probe-8', 'streamrec-probe-0']
     """
     number = 0
     while partition_of(f"{PROBES}{number}", partitions) != partition:

@@ -93,7 +93,6 @@ def test_it_is_what_a_slow_reading_says(
 ) -> None:
     found = Resemblance(mark, packed(own)).of(packed(others))
     assert np.allclose(found, slow(mark, own, others), rtol=1e-12)
-    assert (found <= 1).all()
 
 
 @given(jobs, jobs)

@@ -317,7 +317,7 @@ def last_cooccurrence() -> Cooccurrence:
 
 
 def resemblance() -> Resemblance:
-    """How much those who touched the job last resemble the member, 0 to 1: see `features.resemblance`."""
+    """How much those who touched the job last resemble the member, 0 to about 1: see `features.resemblance`."""
     return Resemblance()
 
 
