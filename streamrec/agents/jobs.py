@@ -14,7 +14,7 @@ from streamrec.agents.faults import FAULTS
 from streamrec.agents.ownership import Hold
 from streamrec.agents.redriven import Arrivals, arrivals
 from streamrec.agents.schemas import Schemas
-from streamrec.agents.transport import Record as Consumed
+from streamrec.agents.transport import Batch
 from streamrec.events import ActivityEntry, JobActivity, JobPosting, Rejected, Tombstone
 from streamrec.features.fold import fold_entry, fold_neighbours, fold_posting
 from streamrec.features.state import JobState, Neighbours, pack, unpack
@@ -46,10 +46,16 @@ class JobAgent(OwnerAgent):
         super().__init__(schemas)
         self._settings, self._specs, self._keys, self._producer = settings, topics, keys, producer
 
-    async def handle(self, hold: Hold, topic: str, partition: int, records: Sequence[Consumed]) -> None:
+    async def handle(self, hold: Hold, batches: Sequence[Batch]) -> None:
         """Decode, fold, commit; only dead letters are produced. See `OwnerAgent`."""
-        again = await arrivals(hold, self._keys, topic, records)
-        postings, entries, marks, letters = self._decode(hold, topic, partition, records, again)
+        topics = [batch.topic for batch in batches]
+        again = [await arrivals(hold, self._keys, batch.topic, batch.records) for batch in batches]
+        postings: list[JobPosting | Tombstone] = []
+        entries: list[ActivityEntry] = []
+        marks: dict[str, Mark] = {}
+        letters: list[Record] = []
+        for batch, known in zip(batches, again, strict=True):
+            self._decode(hold, batch, known, postings, entries, marks, letters)
         jobs = list(dict.fromkeys([*(_job_of(posting) for posting in postings), *(entry.job_id for entry in entries)]))
         rows = list(dict.fromkeys(entry.job_id for entry in entries if entry.neighbours))
         values = await hold.slot.read([*map(self._keys.job, jobs), *map(self._keys.neighbours, rows)])
@@ -66,31 +72,36 @@ class JobAgent(OwnerAgent):
             if entry.neighbours:
                 fold_neighbours(neighbours[entry.job_id], entry)
         if letters:
-            FAULTS.reach("before-produce", topic)
+            FAULTS.reach("before-produce", *topics)
             await self._producer.send_all(letters, self._settings.produce_timeout_s)
-        FAULTS.reach("before-commit", topic)
+        FAULTS.reach("before-commit", *topics)
         writes: list[Write] = [Put(self._keys.job(job), pack(states[job])) for job in changed]
         writes += [Put(self._keys.neighbours(job), pack(row)) for job, row in neighbours.items()]
         if changed:
             notice = msgspec.msgpack.encode(list(changed))
             writes.append(Append(self._keys.changes(hold.name), notice, CHANGES_KEPT))
-        writes += again.writes(self._keys, hold.name)
-        await hold.commit(writes, (topic, records[-1].offset + 1), marks)
-        FAULTS.reach("after-commit", topic)
-        again.committed()
+        writes += [write for known in again for write in known.writes(self._keys, hold.name)]
+        await hold.commit(writes, {batch.topic: batch.next_offset for batch in batches}, marks)
+        FAULTS.reach("after-commit", *topics)
+        for known in again:
+            known.committed()
 
     def _decode(
-        self, hold: Hold, topic: str, partition: int, records: Sequence[Consumed], again: Arrivals
-    ) -> tuple[list[JobPosting | Tombstone], list[ActivityEntry], dict[str, Mark], list[Record]]:
-        """What is new in the records, the marks that go with it, and dead letters for what cannot be read."""
+        self,
+        hold: Hold,
+        batch: Batch,
+        again: Arrivals,
+        postings: list[JobPosting | Tombstone],
+        entries: list[ActivityEntry],
+        marks: dict[str, Mark],
+        letters: list[Record],
+    ) -> None:
+        """Add what is new in a batch, the marks that go with it, and dead letters for what cannot be read."""
+        topic, partition = batch.topic, batch.partition
         spec = self._specs[topic]
         now_ms, skew_ms = time.time_ns() // 1_000_000, self._settings.clock_skew_ms
         partitions = self._settings.partitions
-        postings: list[JobPosting | Tombstone] = []
-        entries: list[ActivityEntry] = []
-        marks: dict[str, Mark] = {}
-        letters: list[Record] = []
-        for record in records:
+        for record in batch.records:
             if topic == JOB_ACTIVITY and generation_of(record) != self._keys.generation:
                 metrics.SKIPPED.labels(topic).inc()  # of a state that is not ours: our own workers derive it anew
                 continue
@@ -108,7 +119,6 @@ class JobAgent(OwnerAgent):
                         postings.append(decoded)
                 case _:
                     raise TypeError(f"{topic} holds a {type(decoded).__name__}")
-        return postings, entries, marks, letters
 
 
 def _job_of(posting: JobPosting | Tombstone) -> str:

@@ -16,6 +16,7 @@ What was seen in a closed list and not checked is counted (`models.passed`) in t
 the one that takes in a check.
 """
 
+import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
@@ -55,6 +56,7 @@ class Book:
         self.hold, self.due = hold, due
         self.outbox = outbox  # committed or about to be; not all acknowledged yet
         self.stored = bool(outbox)  # whether the store holds any outbox
+        self.sending: asyncio.Task[None] | None = None  # of the outbox
         self.folded: dict[str, int] = {}  # topic -> largest time of a record in the state
         self.members: dict[str, Shown] = {}  # of the present batch
         self.changed: dict[str, None] = {}
@@ -82,8 +84,9 @@ class Labels:
         self._books: dict[str, Book] = {}
 
     async def begin(self, hold: Hold) -> Book:
-        """The book of a hold, with nothing left to produce; called first in every turn of the slot.
+        """The book of a hold; called first in every turn of the slot.
 
+        What a former owner left in the outbox has been produced by then; what the last turn left may be under way: see `settle`.
         Raises StoreUnavailableError, FencedError, ProduceFailedError.
         """
         book = self._books.get(hold.name)
@@ -92,7 +95,9 @@ class Labels:
             [outbox] = await hold.slot.read([self._keys.outbox(hold.name)])
             book = self._books[hold.name] = Book(hold, due, unpack_outbox(outbox))
             metrics.IMPRESSIONS_PENDING.labels(hold.name[1:]).set(len(due))
-        await self.flush(book)
+            await self.flush(book)
+        elif book.sending is None or book.sending.done():
+            await self.settle(book)
         book.members, book.changed, book.examples = {}, {}, []
         book.passed, book.passing = {}, {}
         return book
@@ -101,11 +106,28 @@ class Labels:
         """What is in the process may not be what is in the store: `begin` will read anew. Called after any failure."""
         self._books.pop(hold.name, None)
 
-    async def flush(self, book: Book) -> None:
-        """Produce what the store's outbox holds, and wait for the acknowledgements."""
+    def send(self, book: Book) -> None:
+        """Begin to produce what the store's outbox holds; the acknowledgements are waited for by `settle`.
+
+        So that the next turn of the slot can read and fold meanwhile: it must not commit another outbox before.
+        """
         if book.outbox:
-            await self._producer.send_all(book.outbox, self._patience_s)
-            book.outbox = []
+            sending = asyncio.create_task(self._producer.send_all(book.outbox, self._patience_s))
+            sending.add_done_callback(_seen)
+            book.sending = book.hold.unfinished = sending
+
+    async def settle(self, book: Book) -> None:
+        """Wait until all that is in the outbox is acknowledged; due before `writes`. Raises ProduceFailedError."""
+        if book.sending is None:
+            self.send(book)
+        if book.sending is not None:
+            await asyncio.shield(book.sending)
+        book.outbox, book.sending = [], None
+
+    async def flush(self, book: Book) -> None:
+        """`send` and `settle`."""
+        self.send(book)
+        await self.settle(book)
 
     def wanted(self, book: Book, events: Iterable[object]) -> list[str]:
         """Members whose `Shown` the events need. While there are no impressions at all, no action needs any."""
@@ -126,6 +148,11 @@ class Labels:
         n = len(members)
         book.members = {member: unpack(value) for member, value in zip(members, values[:n], strict=True)}
         book.passed = {member: passed_over.unpack(value) for member, value in zip(members, values[n:], strict=True)}
+
+    def explains(self, book: Book, event: JobEvent) -> bool:
+        """Whether a list is known that the action belongs to, so that `act` will take care of its label."""
+        shown = book.members.get(event.member_id)
+        return shown is not None and labels.explains(shown, event, self.rules)
 
     def act(self, book: Book, source: tuple[str, str, int, int], event: JobEvent) -> bool:
         """Fold an action that is no duplicate; whether its label is taken care of, so that no sample is needed."""
@@ -179,7 +206,7 @@ class Labels:
         book.changed[member] = book.passing[member] = None
 
     def writes(self, book: Book) -> list[Write]:
-        """What to commit of this turn, the outbox among it; `flush` is due right after the commit."""
+        """What to commit of this turn, the outbox among it; `send` is due right after the commit."""
         made: list[Write] = []
         for member in book.changed:
             key, shown = self._keys.shown(member), book.members[member]
@@ -251,12 +278,13 @@ class Labels:
                 if passed_over.close(book.passed[each.member_id], shown, each.request_id):
                     book.passing[each.member_id] = None
         book.due.drop(len(due))
+        await self.settle(book)
         FAULTS.reach("before-commit", CLOSED)
         await hold.slot.commit(self.writes(book))
         FAULTS.reach("after-commit", CLOSED)
         self.committed(book)
         on_change(list(book.passing))
-        await self.flush(book)
+        self.send(book)
         return len(due) == _AT_ONCE
 
     def _input(self, book: Book, topic: str) -> Input:
@@ -274,6 +302,12 @@ class Labels:
 
 def _source(topic: str, topic_id: str, partition: int, offset: int) -> Source:
     return Source(f"{topic}#labels", topic_id, partition, offset)
+
+
+def _seen(sending: "asyncio.Task[None]") -> None:
+    """Whoever waits for it learns of a failure; where nobody does any more, the outbox is produced anew."""
+    if not sending.cancelled():
+        sending.exception()
 
 
 def _now_ms() -> int:

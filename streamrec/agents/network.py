@@ -15,6 +15,7 @@ from streamrec.agents.derived import NetworkBuffer, fresh_entries, generation_of
 from streamrec.agents.erasures import Erasures
 from streamrec.agents.faults import FAULTS
 from streamrec.agents.ownership import Hold
+from streamrec.agents.transport import Batch
 from streamrec.agents.transport import Record as Consumed
 from streamrec.events import MemberActivity, NetworkEntry, Rejected
 from streamrec.features.network import fold_told, gone
@@ -48,8 +49,10 @@ class NetworkAgent(OwnerAgent):
         self._settings, self._specs, self._keys = settings, topics, keys
         self._producer, self._on_change, self._erasures = producer, on_change, erasures
 
-    async def handle(self, hold: Hold, topic: str, partition: int, records: Sequence[Consumed]) -> None:
+    async def handle(self, hold: Hold, batches: Sequence[Batch]) -> None:
         """Decode, fold, derive, produce, commit; see `OwnerAgent`."""
+        [batch] = batches  # there is one topic
+        topic, partition, records = batch.topic, batch.partition, batch.records
         told, marks, outgoing = self._decode(hold, topic, partition, records)
         members = list(dict.fromkeys(member for _, _, entry in told for member in entry.told))
         # Of those alone who tell in return where they work: a state is large, and most of what is told are deeds.
@@ -82,7 +85,7 @@ class NetworkAgent(OwnerAgent):
         FAULTS.reach("before-commit", topic)
         changed = [member for member in members if networks[member].version != before[member]]
         writes = [network_write(self._keys, member, networks[member]) for member in changed]
-        await hold.commit(writes, (topic, records[-1].offset + 1), marks)
+        await hold.commit(writes, {topic: batch.next_offset}, marks)
         FAULTS.reach("after-commit", topic)
         self._on_change(changed)
 

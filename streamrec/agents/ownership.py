@@ -56,6 +56,7 @@ class Hold:
         self.ends: dict[
             str, tuple[int, int]
         ] = {}  # topic -> the offset after its last one then, and when that was (ms)
+        self.unfinished: asyncio.Task[None] | None = None  # what a turn left to be done beside the next ones
         self._positions_key, self._marks_key = keys.positions(name), keys.marks(name)
         self._positions: dict[str, Position] = {}
         self.marks: dict[str, Mark] = {}
@@ -84,8 +85,8 @@ class Hold:
         """The offset up to which everything that the log still holds of `topic` is in the state."""
         return max(self.next_offset(topic), self.starts.get(topic, 0))
 
-    async def commit(self, writes: Sequence[Write], position_of: tuple[str, int], marks: Mapping[str, Mark]) -> None:
-        """Write state, the position that it accounts for, and the marks, in one fenced transaction.
+    async def commit(self, writes: Sequence[Write], next_offsets: Mapping[str, int], marks: Mapping[str, Mark]) -> None:
+        """Write state, the next offset of each topic that it accounts for, and the marks, in one fenced transaction.
 
         Raises
         ------
@@ -94,13 +95,14 @@ class Hold:
         StoreUnavailableError
             It is unknown whether the transaction happened: `load` before going on.
         """
-        topic, next_offset = position_of
-        position = Position(self.topic_ids[topic], next_offset)
-        ledger: list[Write] = [PutFields(self._positions_key, {topic: pack(position)})]
+        positions = {topic: Position(self.topic_ids[topic], offset) for topic, offset in next_offsets.items()}
+        ledger: list[Write] = [
+            PutFields(self._positions_key, {topic: pack(position) for topic, position in positions.items()})
+        ]
         if marks:
             ledger.append(PutFields(self._marks_key, {source: pack(mark) for source, mark in marks.items()}))
         await self.slot.commit([*writes, *ledger])
-        self._positions[topic] = position
+        self._positions.update(positions)
         self.marks.update(marks)
 
 
@@ -229,12 +231,15 @@ class Ownership:
     async def rest(self) -> None:
         """Wait until the turn that each slot is in is over, and let no other begin: this process is about to leave.
 
-        Whoever had the turn goes on without waiting to what follows it (`StreamApp.advance`), so that has happened too.
+        Whoever had the turn goes on without waiting to what follows it (`StreamApp.advance`), so that has happened too. What
+        turns have left to be done is waited for as well; where it fails, the next owner does it.
         """
         resting: set[Hold] = set()
         while waiting := set(self._holds.values()) - resting:  # partitions may be assigned anew meanwhile
             await asyncio.gather(*(hold.turn.acquire() for hold in waiting))
             resting |= waiting
+        if unfinished := [hold.unfinished for hold in resting if hold.unfinished is not None]:
+            await asyncio.wait(unfinished)
 
     async def close(self) -> None:
         """Let go of everything."""

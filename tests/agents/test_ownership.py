@@ -55,7 +55,7 @@ def owner(store: MemoryStore, log: Log) -> Ownership:
 async def commit(ownership: Ownership, key: str, next_offset: int) -> Hold:
     hold = ownership.hold(*VIEWS)
     assert hold is not None
-    await hold.commit([Put(key, b"value")], ("job-views", next_offset), {"source/0": Mark("id", 7, 1)})
+    await hold.commit([Put(key, b"value")], {"job-views": next_offset}, {"source/0": Mark("id", 7, 1)})
     return hold
 
 
