@@ -80,7 +80,11 @@ async def feed(agent: OwnerAgent, hold: Hold, batches: Sequence[Batch], ours: Ca
                     await hold.load()
                     uncertain = False
                 if fresh := [left for batch in batches if (left := _fresh(hold, batch)) is not None]:
-                    await agent.handle(hold, fresh)
+                    try:
+                        await agent.handle(hold, fresh)
+                    except BaseException:
+                        hold.forget()
+                        raise
                     for batch in fresh:
                         _observe(batch)
         except FencedError:

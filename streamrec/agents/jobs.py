@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import ClassVar, Final
 
 import msgspec
@@ -11,16 +12,17 @@ from streamrec.agents.base import OwnerAgent
 from streamrec.agents.dead_letters import dead_letter
 from streamrec.agents.derived import fresh_entries, generation_of
 from streamrec.agents.faults import FAULTS
-from streamrec.agents.ownership import Hold
+from streamrec.agents.kept import Wanted
+from streamrec.agents.ownership import Hold, state_write
 from streamrec.agents.redriven import Arrivals, arrivals
 from streamrec.agents.schemas import Schemas
 from streamrec.agents.transport import Batch
 from streamrec.events import ActivityEntry, JobActivity, JobPosting, Rejected, Tombstone
 from streamrec.features.fold import fold_entry, fold_neighbours, fold_posting
-from streamrec.features.state import JobState, Neighbours, pack, unpack
+from streamrec.features.state import JobState, Neighbours, unpack
 from streamrec.kafka.producer import Producer, Record
 from streamrec.settings import Settings
-from streamrec.stores.base import Append, Put, Write
+from streamrec.stores.base import Append
 from streamrec.stores.keys import Keys
 from streamrec.stores.positions import Mark
 from streamrec.topics import Topic
@@ -58,9 +60,11 @@ class JobAgent(OwnerAgent):
             self._decode(hold, batch, known, postings, entries, marks, letters)
         jobs = list(dict.fromkeys([*(_job_of(posting) for posting in postings), *(entry.job_id for entry in entries)]))
         rows = list(dict.fromkeys(entry.job_id for entry in entries if entry.neighbours))
-        values = await hold.slot.read([*map(self._keys.job, jobs), *map(self._keys.neighbours, rows)])
-        states = {job: unpack(JobState, value) for job, value in zip(jobs, values, strict=False)}
-        neighbours = {job: unpack(Neighbours, value) for job, value in zip(rows, values[len(jobs) :], strict=True)}
+        found = await hold.read([
+            *(Wanted(self._keys.job(job), _job) for job in jobs), *(Wanted(self._keys.neighbours(job), _row) for job in rows)
+        ])  # fmt: skip
+        states: dict[str, JobState] = dict(zip(jobs, found, strict=False))
+        neighbours: dict[str, Neighbours] = dict(zip(rows, found[len(jobs) :], strict=True))
         changed: dict[str, None] = {}
         for posting in postings:
             fold_posting(states[_job_of(posting)], posting)
@@ -75,8 +79,8 @@ class JobAgent(OwnerAgent):
             FAULTS.reach("before-produce", *topics)
             await self._producer.send_all(letters, self._settings.produce_timeout_s)
         FAULTS.reach("before-commit", *topics)
-        writes: list[Write] = [Put(self._keys.job(job), pack(states[job])) for job in changed]
-        writes += [Put(self._keys.neighbours(job), pack(row)) for job, row in neighbours.items()]
+        writes = [state_write(hold, self._keys.job(job), states[job]) for job in changed]
+        writes += [state_write(hold, self._keys.neighbours(job), row) for job, row in neighbours.items()]
         if changed:
             notice = msgspec.msgpack.encode(list(changed))
             writes.append(Append(self._keys.changes(hold.name), notice, CHANGES_KEPT))
@@ -119,6 +123,10 @@ class JobAgent(OwnerAgent):
                         postings.append(decoded)
                 case _:
                     raise TypeError(f"{topic} holds a {type(decoded).__name__}")
+
+
+_job = partial(unpack, JobState)
+_row = partial(unpack, Neighbours)
 
 
 def _job_of(posting: JobPosting | Tombstone) -> str:

@@ -19,7 +19,7 @@ the one that takes in a check.
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -27,6 +27,7 @@ from streamrec import codecs, metrics
 from streamrec.agents import watermark
 from streamrec.agents.due import Due, DueQueue
 from streamrec.agents.faults import FAULTS
+from streamrec.agents.kept import Kept, Wanted
 from streamrec.agents.ownership import Hold
 from streamrec.agents.transport import Record as Consumed
 from streamrec.agents.watermark import Input
@@ -139,15 +140,17 @@ class Labels:
             or (isinstance(event, JobEvent) and (live or event.request_id) and labels.check_of(event) is not None)
         ))  # fmt: skip
 
-    def stored(self, members: Sequence[str]) -> list[str]:
-        """Keys of the values that `load` takes."""
-        return [key(member) for key in (self._keys.shown, self._keys.passed) for member in members]
+    def stored(self, members: Sequence[str]) -> list[Wanted]:
+        """What `load` takes."""
+        return [
+            *(Wanted(self._keys.shown(member), unpack, expires=True) for member in members),
+            *(Wanted(self._keys.passed(member), passed_over.unpack, expires=True) for member in members),
+        ]
 
-    def load(self, book: Book, members: Sequence[str], values: Sequence[bytes | None]) -> None:
-        """Take over the values of `members` that `stored` names."""
-        n = len(members)
-        book.members = {member: unpack(value) for member, value in zip(members, values[:n], strict=True)}
-        book.passed = {member: passed_over.unpack(value) for member, value in zip(members, values[n:], strict=True)}
+    def load(self, book: Book, members: Sequence[str], states: Sequence[Any]) -> None:
+        """Take over the states of `members` that `stored` names."""
+        book.members = dict(zip(members, states, strict=False))
+        book.passed = dict(zip(members, states[len(members) :], strict=True))
 
     def explains(self, book: Book, event: JobEvent) -> bool:
         """Whether a list is known that the action belongs to, so that `act` will take care of its label."""
@@ -208,14 +211,16 @@ class Labels:
     def writes(self, book: Book) -> list[Write]:
         """What to commit of this turn, the outbox among it; `send` is due right after the commit."""
         made: list[Write] = []
+        kept = book.hold.kept
         for member in book.changed:
             key, shown = self._keys.shown(member), book.members[member]
             empty = not (shown.lists or shown.acted or shown.early)
-            made.append(Delete(key) if empty else Put(key, pack(shown), labels.lifetime_s(shown, self.rules)))
+            made.append(_write(kept, key, shown, None if empty else pack(shown), labels.lifetime_s(shown, self.rules)))
         for member in book.passing:
             key, passed = self._keys.passed(member), book.passed[member]
             empty = not passed.jobs  # by a check, which makes kept lists old by itself, or by an erasure
-            made.append(Delete(key) if empty else Put(key, passed_over.pack(passed), passed_over.LIFETIME_S))
+            packed = None if empty else passed_over.pack(passed)
+            made.append(_write(kept, key, passed, packed, passed_over.LIFETIME_S))
         made += book.due.writes(self._keys.due(book.hold.name))
         book.outbox = [
             Record(topic="training-examples", key=example_key(example), value=codecs.encode(example))
@@ -264,7 +269,7 @@ class Labels:
         if not due:
             return False
         members = list(dict.fromkeys(each.member_id for each in due))
-        self.load(book, members, await hold.slot.read(self.stored(members)))
+        self.load(book, members, await hold.read(self.stored(members)))
         topic_id = hold.topic_ids[IMPRESSIONS]
         for each in due:
             shown = book.members[each.member_id]
@@ -298,6 +303,14 @@ class Labels:
     def _has_impressions(self, book: Book) -> bool:
         told = self._end(IMPRESSIONS, int(book.hold.name[1:])) or book.hold.ends.get(IMPRESSIONS)
         return told is None or told[0] > 0
+
+
+def _write(kept: Kept, key: str, state: Shown | Passed, packed: bytes | None, ttl_s: int) -> Write:
+    if packed is None:
+        kept.drop(key)
+        return Delete(key)
+    kept.keep(key, state, len(packed), ttl_s)
+    return Put(key, packed, ttl_s)
 
 
 def _source(topic: str, topic_id: str, partition: int, offset: int) -> Source:

@@ -13,9 +13,10 @@ from streamrec.agents.dead_letters import dead_letter
 from streamrec.agents.derived import ActivityBuffer, NetworkBuffer
 from streamrec.agents.erasures import Erasures, Ledger
 from streamrec.agents.faults import FAULTS
+from streamrec.agents.kept import Wanted
 from streamrec.agents.labels import IMPRESSIONS, Book, Labels
-from streamrec.agents.network import network_write
-from streamrec.agents.ownership import Hold
+from streamrec.agents.network import network_of, network_write, state_of
+from streamrec.agents.ownership import Hold, state_delete, state_write
 from streamrec.agents.redriven import Arrivals, arrivals
 from streamrec.agents.schemas import Schemas
 from streamrec.agents.transport import Batch
@@ -31,7 +32,7 @@ from streamrec.events import (
 )
 from streamrec.features.fold import fold_member, is_duplicate, remember
 from streamrec.features.network import fold_own
-from streamrec.features.state import MemberState, Neighbours, Network, pack, unpack
+from streamrec.features.state import MemberState, Neighbours, Network, unpack
 from streamrec.kafka.producer import ProduceFailedError, Producer, Record
 from streamrec.models.examples import example_key, is_example_of
 from streamrec.ranking.candidates import explain
@@ -39,7 +40,7 @@ from streamrec.ranking.default import default_workflow
 from streamrec.ranking.engine import recent_ids
 from streamrec.ranking.examples import example, is_old, is_positive
 from streamrec.settings import Settings
-from streamrec.stores.base import Delete, FencedError, Put, StoreUnavailableError, Write
+from streamrec.stores.base import Delete, FencedError, StoreUnavailableError, Write
 from streamrec.stores.keys import Keys
 from streamrec.stores.serving import Serving
 from streamrec.topics import Topic
@@ -116,16 +117,22 @@ class MemberAgent(OwnerAgent):
             while more and not hold.lost:
                 async with hold.turn:
                     try:
-                        more = await self._labels.close(hold, self._on_change)
+                        more = await self._close_windows(hold)
                     except FencedError:
                         hold.lost = True
                         metrics.FENCED.labels(hold.name).inc()
-                        self._labels.forget(hold)
                     except (StoreUnavailableError, ProduceFailedError) as error:
                         log.warning("the labels of %s wait: %s", hold.name, error)
-                        self._labels.forget(hold)
                         more = False
                 await asyncio.sleep(0)
+
+    async def _close_windows(self, hold: Hold) -> bool:
+        try:
+            return await self._labels.close(hold, self._on_change)
+        except BaseException:
+            self._labels.forget(hold)
+            hold.forget()
+            raise
 
     async def _handle(self, hold: Hold, batches: Sequence[Batch]) -> None:
         started = time.perf_counter()
@@ -156,9 +163,9 @@ class MemberAgent(OwnerAgent):
         started = _stage("labels", started)
         FAULTS.reach("before-commit", *topics)
         touched = list(turn.touched)
-        writes = [write for member in touched for write in self._writes(member, states[member])]
+        writes = [write for member in touched for write in self._writes(hold, member, states[member])]
         writes += [
-            network_write(self._keys, member, networks[member])
+            network_write(hold, self._keys, member, networks[member])
             for member in touched
             if networks[member].version != known[member]
         ]
@@ -181,11 +188,12 @@ class MemberAgent(OwnerAgent):
         )  # fmt: skip
         return _Part(batch, source[1], again, ActivityBuffer(*source), NetworkBuffer(*source))
 
-    def _writes(self, member: str, state: MemberState) -> list[Write]:
+    def _writes(self, hold: Hold, member: str, state: MemberState) -> list[Write]:
         """An erased member leaves nothing behind, not even its list."""
+        key = self._keys.member(member)
         if state.version:
-            return [Put(self._keys.member(member), pack(state))]
-        return [Delete(self._keys.member(member)), Delete(self._keys.ranked(member)), Delete(self._keys.asked(member))]
+            return [state_write(hold, key, state)]
+        return [state_delete(hold, key), Delete(self._keys.ranked(member)), Delete(self._keys.asked(member))]
 
     def _decode(self, hold: Hold, part: "_Part") -> list[Record]:
         """Fill in the events, without redriven ones that the state holds; dead letters for what is none."""
@@ -218,14 +226,13 @@ class MemberAgent(OwnerAgent):
             member_of(event) for event in events if not isinstance(event, Impression | ImpressionSeen)
         ))  # fmt: skip
         shown = self._labels.wanted(book, events)
-        keys = (self._keys.member, self._keys.network)
-        values = await hold.slot.read(
-            [*(key(member) for key in keys for member in members), *self._labels.stored(shown)]
-        )
-        self._labels.load(book, shown, values[2 * len(members) :])
-        states = {member: unpack(MemberState, value) for member, value in zip(members, values, strict=False)}
-        rest = values[len(members) : 2 * len(members)]
-        return states, {member: unpack(Network, value) for member, value in zip(members, rest, strict=True)}
+        found = await hold.read([
+            *(Wanted(self._keys.member(member), state_of) for member in members),
+            *(Wanted(self._keys.network(member), network_of) for member in members), *self._labels.stored(shown),
+        ])  # fmt: skip
+        n = len(members)
+        self._labels.load(book, shown, found[2 * n :])
+        return dict(zip(members, found, strict=False)), dict(zip(members, found[n : 2 * n], strict=True))
 
     async def _read_neighbours(
         self, book: Book, events: Sequence[Decoded], states: Mapping[str, MemberState]

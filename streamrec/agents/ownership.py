@@ -9,14 +9,17 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from faust.types import TP
 
 from streamrec import metrics
+from streamrec.agents.kept import Kept, Wanted
+from streamrec.features.state import JobState, MemberState, Neighbours, Network
+from streamrec.features.state import pack as pack_state
 from streamrec.kafka.admin import Admin
 from streamrec.kafka.client import KafkaUnavailableError
-from streamrec.stores.base import PutFields, Slot, Store, Write
+from streamrec.stores.base import Delete, Put, PutFields, Slot, Store, Write
 from streamrec.stores.keys import Keys
 from streamrec.stores.positions import Mark, Position, pack, unpack
 
@@ -48,8 +51,9 @@ class MismatchError(Exception):
 class Hold:
     """One slot in the hands of this process, with the positions and marks that go with its state."""
 
-    def __init__(self, name: str, slot: Slot, keys: Keys, topic_ids: Mapping[str, str]) -> None:
+    def __init__(self, name: str, slot: Slot, keys: Keys, topic_ids: Mapping[str, str], kept_bytes: int = 0) -> None:
         self.name, self.slot, self.lost = name, slot, False
+        self.kept = Kept(kept_bytes)
         self.topic_ids = topic_ids
         self.turn = asyncio.Lock()  # a slot is not safe for concurrent use: batches and closings take turns
         self.starts: dict[str, int] = {}  # topic -> offset from which it is read since the slot was taken
@@ -61,8 +65,31 @@ class Hold:
         self._positions: dict[str, Position] = {}
         self.marks: dict[str, Mark] = {}
 
+    def forget(self) -> None:
+        """Keep no states: they may not be what the store holds. Called whenever a turn has failed, whatever it did by then."""
+        self.kept.clear()
+
+    async def read(self, wanted: Sequence[Wanted]) -> list[Any]:
+        """The states that are wanted (each key once): those that are kept, the others from the store in one round trip.
+
+        Whoever changes one has to commit it in the same turn, and to `Kept.keep` or `Kept.drop` it.
+        Raises StoreUnavailableError, FencedError, and what the `unpack` of one raises.
+        """
+        kept = self.kept
+        states = [kept.find(each.key) for each in wanted]
+        missing = [place for place, state in enumerate(states) if state is None]
+        if missing:
+            values = await self.slot.read([wanted[place].key for place in missing])
+            for place, value in zip(missing, values, strict=True):
+                each = wanted[place]
+                states[place] = each.unpack(value)
+                if not each.expires:
+                    kept.keep(each.key, states[place], len(value or b""))
+        return states
+
     async def load(self) -> None:
         """Read positions and marks from the store: on assignment, and after a commit whose outcome is unknown."""
+        self.forget()
         stored = await self.slot.fields(self._positions_key)
         self._positions = {topic: unpack(Position, value) for topic, value in stored.items()}
         stored = await self.slot.fields(self._marks_key)
@@ -104,6 +131,19 @@ class Hold:
         await self.slot.commit([*writes, *ledger])
         self._positions.update(positions)
         self.marks.update(marks)
+
+
+def state_write(hold: Hold, key: str, state: MemberState | JobState | Neighbours | Network) -> Write:
+    """What to commit of a state that `Hold.read` gave, which is kept as it is now."""
+    packed = pack_state(state)
+    hold.kept.keep(key, state, len(packed))
+    return Put(key, packed)
+
+
+def state_delete(hold: Hold, key: str) -> Write:
+    """What to commit of a state of which nothing is left."""
+    hold.kept.drop(key)
+    return Delete(key)
 
 
 def check(tp: TP, position: Position | None, topic_id: str, low: int, high: int) -> int:
@@ -167,6 +207,8 @@ class Ownership:
         Ask Kafka for the ids of topics, and for the first offset of partitions and the one after the last.
     prepare
         Called with each hold when its positions have been read, before they are held against the log.
+    kept_bytes
+        Memory for the states that all slots together keep; default none.
     """
 
     def __init__(
@@ -177,7 +219,9 @@ class Ownership:
         topic_ids: TopicIds,
         watermarks: Watermarks,
         prepare: Callable[[Hold], Awaitable[None]] | None = None,
+        kept_bytes: int = 0,
     ) -> None:
+        self._kept_bytes = kept_bytes
         self._store, self._keys, self.slot_name = store, keys, slot_name
         self._topic_ids, self._watermarks, self._prepare = topic_ids, watermarks, prepare
         self._holds: dict[str, Hold] = {}
@@ -209,8 +253,9 @@ class Ownership:
         partitions = sorted(assigned)
         topics = sorted({tp.topic for tp in partitions})
         ids = await _outlasting(lambda: self._topic_ids(topics))
-        for name in sorted({self.slot_name(*tp) for tp in partitions}):
-            hold = Hold(name, await self._store.take(name), self._keys, ids)
+        names = sorted({self.slot_name(*tp) for tp in partitions})
+        for name in names:
+            hold = Hold(name, await self._store.take(name), self._keys, ids, self._kept_bytes // len(names))
             await hold.load()
             if self._prepare is not None:
                 await self._prepare(hold)

@@ -11,6 +11,7 @@ Rules
   connection's deeds are forgotten.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter
 from typing import Final
@@ -246,11 +247,17 @@ def act(network: Network, entry: NetworkEntry) -> None:
         at = max(known.at, at)
     elif entry.sign < 0:
         action = _VIEW
-    place = next(
-        (index for index, known in enumerate(acts) if (known.at, known.job_id) < (at, entry.job_id)), len(acts)
-    )
+    place = bisect_left(
+        acts, -at, key=_newness
+    )  # the first that is not newer; of equal times the larger job comes first
+    while place < len(acts) and acts[place].at == at and acts[place].job_id >= entry.job_id:
+        place += 1
     acts.insert(place, NetworkAct(entry.member_id, entry.job_id, int(action), at))
     del acts[ACTS:]
+
+
+def _newness(known: NetworkAct) -> int:
+    return -known.at
 
 
 def _place(acts: list[NetworkAct], member_id: str, job_id: str) -> int:

@@ -76,7 +76,7 @@ class Neighbours(msgspec.Struct, array_like=True):
     weights: dict[str, float] = msgspec.field(default_factory=dict)
 
 
-class NetworkAct(msgspec.Struct, array_like=True):
+class NetworkAct(msgspec.Struct, array_like=True, gc=False):
     """The strongest thing that a connection did with a job, and when it last did something with it."""
 
     member_id: str

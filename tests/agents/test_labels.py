@@ -79,7 +79,7 @@ class Slot:
         """Fold one event as the member agent does, up to its commit; whether it needs no sample."""
         book = await self.labels.begin(self.hold)
         wanted = self.labels.wanted(book, [event])
-        self.labels.load(book, wanted, await self.hold.slot.read(self.labels.stored(wanted)))
+        self.labels.load(book, wanted, await self.hold.read(self.labels.stored(wanted)))
         settled = True
         if isinstance(event, Impression):
             self.labels.show(book, ("impressions", "id-i", 0, offset), event)
