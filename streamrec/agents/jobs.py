@@ -36,6 +36,7 @@ class JobAgent(OwnerAgent):
     """Owns the slots ``j0``, ``j1``, …: one packed value a job, one a row of neighbours, and the stream of changed jobs."""
 
     topics: ClassVar[tuple[str, ...]] = JOB_TOPICS
+    pause_s: ClassVar[float] = 0.05  # each first touch changes the rows of some twenty jobs
 
     def __init__(
         self,

@@ -21,12 +21,6 @@ class Wanted(NamedTuple):
     expires: bool = False
 
 
-class _State(NamedTuple):
-    state: Any
-    size: int
-    until: float | None
-
-
 class Kept:
     """The states used last, by key, as far as there is memory for them.
 
@@ -40,7 +34,8 @@ class Kept:
 
     def __init__(self, most_bytes: int = 0, clock: Callable[[], float] = time.monotonic) -> None:
         self._most, self._clock = most_bytes, clock
-        self._states: dict[str, _State] = {}  # used least recently first
+        # Used least recently first: the state, its size, and when it expires.
+        self._states: dict[str, tuple[Any, int, float | None]] = {}
         self.bytes = 0
 
     def find(self, key: str) -> Any:
@@ -48,19 +43,22 @@ class Kept:
         found = self._states.pop(key, None)
         if found is None:
             return None
-        if found.until is not None and self._clock() >= found.until:
-            self.bytes -= found.size
+        state, size, until = found
+        if until is not None and self._clock() >= until:
+            self.bytes -= size
             return None
         self._states[key] = found
-        return found.state
+        return state
 
     def keep(self, key: str, state: Any, packed: int, ttl_s: float | None = None) -> None:
         """Keep a state of so many packed bytes; for `ttl_s` at the most, as what the store lets expire is gone here, too."""
-        self.drop(key)
+        known = self._states.pop(key, None)
+        if known is not None:
+            self.bytes -= known[1]
         size = _TIMES * packed + _ENTRY
         if size > self._most:
             return
-        self._states[key] = _State(state, size, None if ttl_s is None else self._clock() + ttl_s)
+        self._states[key] = (state, size, None if ttl_s is None else self._clock() + ttl_s)
         self.bytes += size
         while self.bytes > self._most:
             self.drop(next(iter(self._states)))
@@ -69,7 +67,7 @@ class Kept:
         """Forget one state; it need not be kept."""
         found = self._states.pop(key, None)
         if found is not None:
-            self.bytes -= found.size
+            self.bytes -= found[1]
 
     def clear(self) -> None:
         """Forget all."""

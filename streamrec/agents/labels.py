@@ -64,6 +64,7 @@ class Book:
         self.passed: dict[str, Passed] = {}  # of the present batch, and whose of it changed
         self.passing: dict[str, None] = {}
         self.examples: list[TrainingExample] = []
+        self.impressions: Input | None = None  # how far they have been read, as this turn sees it
 
 
 class Labels:
@@ -99,7 +100,7 @@ class Labels:
             await self.flush(book)
         elif book.sending is None or book.sending.done():
             await self.settle(book)
-        book.members, book.changed, book.examples = {}, {}, []
+        book.members, book.changed, book.examples, book.impressions = {}, {}, [], None
         book.passed, book.passing = {}, {}
         return book
 
@@ -173,7 +174,9 @@ class Labels:
             return False
         # It names an answer. Where the impressions of its time are still to be read, that one will come.
         now = _now_ms()
-        read_to = self._input(book, IMPRESSIONS).come_to(now, 0)
+        if book.impressions is None:
+            book.impressions = self._input(book, IMPRESSIONS)
+        read_to = book.impressions.come_to(now, 0)
         held = read_to < min(event.occurred_at, now) - self._idle_ms
         if held:
             metrics.LABELS_HELD.inc()

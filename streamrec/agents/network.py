@@ -37,6 +37,7 @@ class NetworkAgent(OwnerAgent):
 
     topics: ClassVar[tuple[str, ...]] = (MEMBER_ACTIVITY,)
     share: ClassVar[float] = 0.5
+    pause_s: ClassVar[float] = 0.1  # a network is large, and changes with all that each connection does
 
     def __init__(
         self,
