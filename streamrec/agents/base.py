@@ -130,9 +130,8 @@ def _observe(batch: Batch) -> None:
     metrics.BATCH.labels(batch.topic).observe(len(records))
     metrics.POSITION.labels(batch.topic, batch.partition).set(records[-1].offset + 1)
     now = time.time()
-    age = metrics.FRESHNESS.labels(batch.topic)
-    for record in records:
-        age.observe(max(0.0, now - record.timestamp / 1000.0))
+    ages = [max(0.0, now - record.timestamp / 1000.0) for record in records]
+    metrics.observe_all(metrics.FRESHNESS.labels(batch.topic), ages)
 
 
 class _Lane:

@@ -51,7 +51,7 @@ MEMBER_TOPICS: Final = (
     "job-views", "job-saves", "job-likes", "job-applications", "job-dismissals", "connections", "member-profiles",
     "impressions", "impressions-seen",
 )  # fmt: skip
-_BREATHE_EVERY: Final = 64  # records folded between two chances for the rest of the process
+_BREATHE_EVERY: Final = 32  # records folded between two chances for the rest of the process
 
 Decoded = JobEvent | Connection | MemberProfile | Tombstone | Impression | ImpressionSeen
 

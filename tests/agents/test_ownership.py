@@ -160,7 +160,7 @@ async def rest_waits_for_the_turns_in_hand_and_lets_no_other_begin() -> None:
     await asyncio.sleep(0)
     await ownership.take({TP("job-views", 3)})  # the group is assigned anew meanwhile
     assert not resting.done()
-    left = hold.unfinished = asyncio.create_task(asyncio.Event().wait())  # type: ignore[assignment]
+    left = hold.unfinished = asyncio.create_task(asyncio.sleep(60))
     hold.turn.release()
     await asyncio.sleep(0.01)
     assert not resting.done()  # what a turn left to be done is waited for, too
