@@ -33,7 +33,9 @@ class OwnerAgent(ABC):
 
     topics: ClassVar[tuple[str, ...]]
     share: ClassVar[float] = 1.0  # of the time that a lane may spend in batches; the rest it leaves to other agents
-    pause_s: ClassVar[float] = 0.0  # between two turns of a lane at least, so that what comes meanwhile shares one
+    pause_s: ClassVar[float] = (
+        0.0  # after a turn behind which something waits, so that what comes meanwhile shares the next
+    )
 
     def __init__(self, schemas: Schemas | None = None) -> None:
         self._schemas = schemas
@@ -215,7 +217,9 @@ class Lanes:
                 places = ", ".join(f"{batch.topic}/{batch.partition}" for batch in batches)
                 log.exception("%s failed on %s; stopping rather than skip events", self._name, places)
                 self._app.halt(1)
-            pause = max(self._agent.pause_s, (time.monotonic() - began) * (1.0 / self._agent.share - 1.0))
+            pause = (time.monotonic() - began) * (1.0 / self._agent.share - 1.0)
+            if lane.records:
+                pause = max(self._agent.pause_s, pause)
             if pause:
                 await asyncio.sleep(pause)
 
