@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final
 
+from hiredis import pack_command
 from redis.asyncio import ConnectionPool, SSLConnection
 from redis.exceptions import AskError, RedisError, ResponseError, TryAgainError
 
@@ -71,7 +72,8 @@ class Wire:
             async with asyncio.timeout(self._timeout_s + wait_s):
                 if not connection.is_connected:
                     await connection.connect()
-                await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+                # By hiredis itself: redis-py's asyncio connections pack in Python, at five times the cost.
+                await connection.send_packed_command([pack_command(each) for each in commands], check_health=False)  # type: ignore[arg-type]
                 for _ in commands:
                     try:
                         replies.append(await connection.read_response())
