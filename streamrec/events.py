@@ -139,7 +139,7 @@ class Tombstone(msgspec.Struct, frozen=True):
     key: str
 
 
-class ActivityEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ActivityEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One effect of a member's event on one job; part of a `JobActivity`.
 
     `offset` and `index` say which effect of which source record this is: what lies at or below the consumer's mark for that
@@ -171,7 +171,7 @@ class JobActivity(msgspec.Struct, frozen=True, kw_only=True):
     entries: tuple[ActivityEntry, ...]
 
 
-class NetworkEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class NetworkEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What a member did, for the connections among the members of one partition; part of a `MemberActivity`.
 
     Attributes
@@ -217,7 +217,7 @@ class MemberActivity(msgspec.Struct, frozen=True, kw_only=True):
     entries: tuple[NetworkEntry, ...]
 
 
-class ImpressionItem(msgspec.Struct, frozen=True, kw_only=True):
+class ImpressionItem(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One job of an answer, as it was served.
 
     Attributes

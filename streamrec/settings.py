@@ -53,7 +53,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     # Streams.
     transport: Literal["batched", "stock"] = "batched"  # "stock" is Faust message by message, for comparison
-    batch_records: int = 1000  # at most, a partition
+    batch_records: int = 1000  # at most, a partition, and of all topics of a slot in one turn
+    kept_state_mb: int = 200  # memory of a worker for states that need not be read and unpacked again; 0 keeps none
     session_timeout_s: float = 6.0
     fetch_wait_ms: int = (
         20  # the embedded broker looks for new records only when a fetch arrives; Kafka answers at once

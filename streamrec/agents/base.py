@@ -24,7 +24,7 @@ _LANE_RECORDS: Final = 10_000  # that wait in one lane: what comes to a busy par
 
 
 class OwnerAgent(ABC):
-    """Turns batches of its `topics` into state, derived records and one fenced commit a batch.
+    """Turns batches of its `topics` into state, derived records and one fenced commit a turn.
 
     The order is fixed: derive, produce the derived records, wait until all are acknowledged, commit, acknowledge. What is
     derived is a function of the records and the state, so that doing it again after a crash produces the same records, and
@@ -33,6 +33,9 @@ class OwnerAgent(ABC):
 
     topics: ClassVar[tuple[str, ...]]
     share: ClassVar[float] = 1.0  # of the time that a lane may spend in batches; the rest it leaves to other agents
+    pause_s: ClassVar[float] = (
+        0.0  # after a turn behind which something waits, so that what comes meanwhile shares the next
+    )
 
     def __init__(self, schemas: Schemas | None = None) -> None:
         self._schemas = schemas
@@ -48,56 +51,71 @@ class OwnerAgent(ABC):
             await self._schemas.fetch(topic, records)
 
     @abstractmethod
-    async def handle(self, hold: Hold, topic: str, partition: int, records: Sequence[Record]) -> None:
-        """Fold `records` (never empty, none of them in the state) and commit.
+    async def handle(self, hold: Hold, batches: Sequence[Batch]) -> None:
+        """Fold the records of `batches` (one of a topic at the most, none empty, nothing of them in the state) and commit.
 
-        Called with the hold's turn, one batch of a slot at a time. Called again with the same records if it raised
+        Called with the hold's turn, one turn of a slot at a time. Called again with the same records if it raised
         StoreUnavailableError or ProduceFailedError, unless the store turns out to hold them already. Any other exception
-        ends the process: going on would skip the batch.
+        ends the process: going on would skip the batches.
         """
 
 
-async def feed(agent: OwnerAgent, hold: Hold, batch: Batch, ours: Callable[[], bool]) -> bool:
-    """Give `batch` to the agent until its records are in the store; True if they are.
+async def feed(agent: OwnerAgent, hold: Hold, batches: Sequence[Batch], ours: Callable[[], bool]) -> bool:
+    """Give `batches` to the agent until their records are in the store; True if they are.
 
     Parameters
     ----------
-    agent, hold, batch
+    agent, hold, batches
         Who handles what, under which ownership.
     ours
-        False once the partitions have been assigned anew: the batch will be read again by whoever owns it.
+        False once the partitions have been assigned anew: the batches will be read again by whoever owns them.
     """
     pause, uncertain = _FIRST_PAUSE_S, False
+    topics = ", ".join(batch.topic for batch in batches)
     while ours():
         try:
-            await agent.fetch_schemas(batch.topic, batch.records)
+            for batch in batches:
+                await agent.fetch_schemas(batch.topic, batch.records)
             if not ours():
                 return False
             async with hold.turn:
                 if uncertain:
                     await hold.load()
                     uncertain = False
-                fresh = [record for record in batch.records if record.offset >= hold.next_offset(batch.topic)]
-                if skipped := len(batch.records) - len(fresh):
-                    metrics.SKIPPED.labels(batch.topic).inc(skipped)
-                if fresh:
-                    with tracing.batch(batch.topic, batch.partition, fresh):
-                        await agent.handle(hold, batch.topic, batch.partition, fresh)
-                    _observe(batch, fresh)
+                if fresh := [left for batch in batches if (left := _fresh(hold, batch)) is not None]:
+                    try:
+                        with tracing.turn(fresh):
+                            await agent.handle(hold, fresh)
+                    except BaseException:
+                        hold.forget()
+                        raise
+                    for batch in fresh:
+                        _observe(batch)
         except FencedError:
             hold.lost = True
             metrics.FENCED.labels(hold.name).inc()
-            log.warning("lost %s to another worker; its batch of %s is left to the new owner", hold.name, batch.topic)
+            log.warning("lost %s to another worker; its batch of %s is left to the new owner", hold.name, topics)
             return False
         except (StoreUnavailableError, ProduceFailedError, SchemaPendingError, RegistryUnavailableError) as error:
             uncertain = True
-            metrics.HELD_UP.labels(batch.topic, _waits_for(error)).inc()
-            log.warning("%s/%d is held up, trying again in %.2f s: %s", batch.topic, batch.partition, pause, error)
+            for batch in batches:
+                metrics.HELD_UP.labels(batch.topic, _waits_for(error)).inc()
+            log.warning("%s of %s is held up, trying again in %.2f s: %s", topics, hold.name, pause, error)
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_S)
         else:
             return True
     return False
+
+
+def _fresh(hold: Hold, batch: Batch) -> Batch | None:
+    """What of the batch is not in the state; None for nothing."""
+    next_offset = hold.next_offset(batch.topic)
+    if batch.records[0].offset >= next_offset:  # as nearly always
+        return batch
+    records = [record for record in batch.records if record.offset >= next_offset]
+    metrics.SKIPPED.labels(batch.topic).inc(len(batch.records) - len(records))
+    return Batch(batch.topic, batch.partition, records, batch.assignment) if records else None
 
 
 def _waits_for(error: Exception) -> str:
@@ -109,21 +127,22 @@ def _waits_for(error: Exception) -> str:
     return "schema"
 
 
-def _observe(batch: Batch, fresh: Sequence[Record]) -> None:
-    metrics.EVENTS.labels(batch.topic).inc(len(fresh))
-    metrics.BATCH.labels(batch.topic).observe(len(fresh))
-    metrics.POSITION.labels(batch.topic, batch.partition).set(fresh[-1].offset + 1)
+def _observe(batch: Batch) -> None:
+    records = batch.records
+    metrics.EVENTS.labels(batch.topic).inc(len(records))
+    metrics.BATCH.labels(batch.topic).observe(len(records))
+    metrics.POSITION.labels(batch.topic, batch.partition).set(records[-1].offset + 1)
     now = time.time()
-    age = metrics.FRESHNESS.labels(batch.topic)
-    for record in fresh:
-        age.observe(max(0.0, now - record.timestamp / 1000.0))
+    ages = [max(0.0, now - record.timestamp / 1000.0) for record in records]
+    metrics.observe_all(metrics.FRESHNESS.labels(batch.topic), ages)
 
 
 class _Lane:
     """Batches of one slot, in order; full by records, since a batch may be of one record or of a thousand.
 
-    What has come of one partition while others had their turn is handled as one batch, of `most` records or so: under load
-    batches grow, so that their fixed costs (round trips, acknowledgements, a transaction) are shared by more records.
+    What has come while the slot had its turn is the next turn, of `most` records or so: the batches of one topic joined, and
+    those of several topics together. So the fixed costs of a turn (round trips, acknowledgements, a transaction) are shared,
+    and no record waits for the turns of other topics. `most` bounds how long a turn takes, and what one transaction holds.
     """
 
     def __init__(self, most: int) -> None:
@@ -144,30 +163,26 @@ class _Lane:
             self._records += len(batch.records)
             self._changed.notify_all()
 
-    async def get(self) -> Batch:
+    async def get(self) -> list[Batch]:
+        """The next turn: one batch of a topic, in the order in which the first of each came."""
         async with self._changed:
             await self._changed.wait_for(lambda: bool(self._batches))
-            batch = self._joined()
-            self._records -= len(batch.records)
+            taken = self._turn()
+            self._records -= sum(len(batch.records) for batch in taken)
             self._changed.notify_all()
-            return batch
+            return taken
 
-    def _joined(self) -> Batch:
-        """The oldest batch, with those of its partition that wait behind it, as far as they make no more than `most`."""
-        first = self._batches.popleft()
-        place, records = (first.topic, first.partition), first.records
-        rest: deque[Batch] = deque()
-        full = False
-        for batch in self._batches:
-            if full or (batch.topic, batch.partition) != place:
-                rest.append(batch)
-            elif batch.assignment != first.assignment or len(records) + len(batch.records) > self._most:
-                full = True
-                rest.append(batch)
-            else:
-                records = [*records, *batch.records]
-        self._batches = rest
-        return Batch(first.topic, first.partition, records, first.assignment)
+    def _turn(self) -> list[Batch]:
+        waiting = self._batches
+        taken = [waiting.popleft()]
+        assignment, records = taken[0].assignment, len(taken[0].records)
+        while waiting and waiting[0].assignment == assignment and records + len(waiting[0].records) <= self._most:
+            records += len(waiting[0].records)
+            taken.append(waiting.popleft())
+        places: dict[tuple[str, int], list[Record]] = {}
+        for batch in taken:
+            places.setdefault((batch.topic, batch.partition), []).extend(batch.records)
+        return [Batch(*place, joined, assignment) for place, joined in places.items()]
 
 
 class Lanes:
@@ -195,30 +210,33 @@ class Lanes:
 
     async def _run(self, lane: _Lane) -> None:
         while True:
-            batch = await lane.get()
+            batches = await lane.get()
             began = time.monotonic()
             try:
-                await self._handle(batch)
+                await self._handle(batches)
             except Exception:
-                log.exception(
-                    "%s failed on %s/%d; stopping rather than skip events", self._name, batch.topic, batch.partition
-                )
+                places = ", ".join(f"{batch.topic}/{batch.partition}" for batch in batches)
+                log.exception("%s failed on %s; stopping rather than skip events", self._name, places)
                 self._app.halt(1)
-            if self._agent.share < 1.0:
-                await asyncio.sleep((time.monotonic() - began) * (1.0 / self._agent.share - 1.0))
+            pause = (time.monotonic() - began) * (1.0 / self._agent.share - 1.0)
+            if lane.records:
+                pause = max(self._agent.pause_s, pause)
+            if pause:
+                await asyncio.sleep(pause)
 
-    async def _handle(self, batch: Batch) -> None:
-        app, topic, partition = self._app, batch.topic, batch.partition
+    async def _handle(self, batches: Sequence[Batch]) -> None:
+        app, first = self._app, batches[0]
 
         def ours() -> bool:
-            return bool(app.consumer.assignments == batch.assignment)
+            return bool(app.consumer.assignments == first.assignment)
 
-        hold = app.ownership.hold(topic, partition)
-        if hold is None or not ours():
+        hold = app.ownership.hold(first.topic, first.partition)
+        if hold is None or not ours() or not await feed(self._agent, hold, batches, ours) or not ours():
             return
-        if await feed(self._agent, hold, batch, ours) and ours() and hold.position(topic) is not None:
-            FAULTS.reach("before-ack", topic)
-            app.advance(topic, partition, hold.next_offset(topic))
+        for batch in batches:
+            if hold.position(batch.topic) is not None:
+                FAULTS.reach("before-ack", batch.topic)
+                app.advance(batch.topic, batch.partition, hold.next_offset(batch.topic))
 
 
 def attach(app: Any, agent: OwnerAgent, name: str) -> Lanes:

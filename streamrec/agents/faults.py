@@ -51,10 +51,11 @@ class Faults:
     def __init__(self, specification: str) -> None:
         self.armed = tuple(Fault(each) for each in specification.split(",") if each)
 
-    def reach(self, point: str, topic: str) -> None:
-        """Die or sleep here if armed for this point, this topic and this time."""
+    def reach(self, point: str, *topics: str) -> None:
+        """Die or sleep here if armed for this point, one of these topics (those of the turn) and this time."""
         for fault in self.armed:
-            fault.reach(point, topic)
+            for topic in topics:
+                fault.reach(point, topic)
 
 
 FAULTS: Final = Faults(os.environ.get("STREAMREC_FAULT", ""))

@@ -16,9 +16,10 @@ What was seen in a closed list and not checked is counted (`models.passed`) in t
 the one that takes in a check.
 """
 
+import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -26,6 +27,7 @@ from streamrec import codecs, metrics
 from streamrec.agents import watermark
 from streamrec.agents.due import Due, DueQueue
 from streamrec.agents.faults import FAULTS
+from streamrec.agents.kept import Kept, Wanted
 from streamrec.agents.ownership import Hold
 from streamrec.agents.transport import Record as Consumed
 from streamrec.agents.watermark import Input
@@ -56,12 +58,14 @@ class Book:
         self.hold, self.due = hold, due
         self.outbox = outbox  # committed or about to be; not all acknowledged yet
         self.stored = bool(outbox)  # whether the store holds any outbox
+        self.sending: asyncio.Task[None] | None = None  # of the outbox
         self.folded: dict[str, int] = {}  # topic -> largest time of a record in the state
         self.members: dict[str, Shown] = {}  # of the present batch
         self.changed: dict[str, None] = {}
         self.passed: dict[str, Passed] = {}  # of the present batch, and whose of it changed
         self.passing: dict[str, None] = {}
         self.examples: list[TrainingExample] = []
+        self.impressions: Input | None = None  # how far they have been read, as this turn sees it
 
 
 class Labels:
@@ -83,8 +87,9 @@ class Labels:
         self._books: dict[str, Book] = {}
 
     async def begin(self, hold: Hold) -> Book:
-        """The book of a hold, with nothing left to produce; called first in every turn of the slot.
+        """The book of a hold; called first in every turn of the slot.
 
+        What a former owner left in the outbox has been produced by then; what the last turn left may be under way: see `settle`.
         Raises StoreUnavailableError, FencedError, ProduceFailedError.
         """
         book = self._books.get(hold.name)
@@ -93,8 +98,10 @@ class Labels:
             [outbox] = await hold.slot.read([self._keys.outbox(hold.name)])
             book = self._books[hold.name] = Book(hold, due, unpack_outbox(outbox))
             metrics.IMPRESSIONS_PENDING.labels(hold.name[1:]).set(len(due))
-        await self.flush(book)
-        book.members, book.changed, book.examples = {}, {}, []
+            await self.flush(book)
+        elif book.sending is None or book.sending.done():
+            await self.settle(book)
+        book.members, book.changed, book.examples, book.impressions = {}, {}, [], None
         book.passed, book.passing = {}, {}
         return book
 
@@ -102,11 +109,28 @@ class Labels:
         """What is in the process may not be what is in the store: `begin` will read anew. Called after any failure."""
         self._books.pop(hold.name, None)
 
-    async def flush(self, book: Book) -> None:
-        """Produce what the store's outbox holds, and wait for the acknowledgements."""
+    def send(self, book: Book) -> None:
+        """Begin to produce what the store's outbox holds; the acknowledgements are waited for by `settle`.
+
+        So that the next turn of the slot can read and fold meanwhile: it must not commit another outbox before.
+        """
         if book.outbox:
-            await self._producer.send_all(book.outbox, self._patience_s)
-            book.outbox = []
+            sending = asyncio.create_task(self._producer.send_all(book.outbox, self._patience_s))
+            sending.add_done_callback(_seen)
+            book.sending = book.hold.unfinished = sending
+
+    async def settle(self, book: Book) -> None:
+        """Wait until all that is in the outbox is acknowledged; due before `writes`. Raises ProduceFailedError."""
+        if book.sending is None:
+            self.send(book)
+        if book.sending is not None:
+            await asyncio.shield(book.sending)
+        book.outbox, book.sending = [], None
+
+    async def flush(self, book: Book) -> None:
+        """`send` and `settle`."""
+        self.send(book)
+        await self.settle(book)
 
     def wanted(self, book: Book, events: Iterable[object]) -> list[str]:
         """Members whose `Shown` the events need. While there are no impressions at all, no action needs any."""
@@ -118,15 +142,22 @@ class Labels:
             or (isinstance(event, JobEvent) and (live or event.request_id) and labels.check_of(event) is not None)
         ))  # fmt: skip
 
-    def stored(self, members: Sequence[str]) -> list[str]:
-        """Keys of the values that `load` takes."""
-        return [key(member) for key in (self._keys.shown, self._keys.passed) for member in members]
+    def stored(self, members: Sequence[str]) -> list[Wanted]:
+        """What `load` takes."""
+        return [
+            *(Wanted(self._keys.shown(member), unpack, expires=True) for member in members),
+            *(Wanted(self._keys.passed(member), passed_over.unpack, expires=True) for member in members),
+        ]
 
-    def load(self, book: Book, members: Sequence[str], values: Sequence[bytes | None]) -> None:
-        """Take over the values of `members` that `stored` names."""
-        n = len(members)
-        book.members = {member: unpack(value) for member, value in zip(members, values[:n], strict=True)}
-        book.passed = {member: passed_over.unpack(value) for member, value in zip(members, values[n:], strict=True)}
+    def load(self, book: Book, members: Sequence[str], states: Sequence[Any]) -> None:
+        """Take over the states of `members` that `stored` names."""
+        book.members = dict(zip(members, states, strict=False))
+        book.passed = dict(zip(members, states[len(members) :], strict=True))
+
+    def explains(self, book: Book, event: JobEvent) -> bool:
+        """Whether a list is known that the action belongs to, so that `act` will take care of its label."""
+        shown = book.members.get(event.member_id)
+        return shown is not None and labels.explains(shown, event, self.rules)
 
     def act(self, book: Book, source: tuple[str, str, int, int], event: JobEvent) -> bool:
         """Fold an action that is no duplicate; whether its label is taken care of, so that no sample is needed."""
@@ -144,7 +175,9 @@ class Labels:
             return False
         # It names an answer. Where the impressions of its time are still to be read, that one will come.
         now = _now_ms()
-        read_to = self._input(book, IMPRESSIONS).come_to(now, 0)
+        if book.impressions is None:
+            book.impressions = self._input(book, IMPRESSIONS)
+        read_to = book.impressions.come_to(now, 0)
         held = read_to < min(event.occurred_at, now) - self._idle_ms
         if held:
             metrics.LABELS_HELD.inc()
@@ -180,16 +213,18 @@ class Labels:
         book.changed[member] = book.passing[member] = None
 
     def writes(self, book: Book) -> list[Write]:
-        """What to commit of this turn, the outbox among it; `flush` is due right after the commit."""
+        """What to commit of this turn, the outbox among it; `send` is due right after the commit."""
         made: list[Write] = []
+        kept = book.hold.kept
         for member in book.changed:
             key, shown = self._keys.shown(member), book.members[member]
             empty = not (shown.lists or shown.acted or shown.early)
-            made.append(Delete(key) if empty else Put(key, pack(shown), labels.lifetime_s(shown, self.rules)))
+            made.append(_write(kept, key, shown, None if empty else pack(shown), labels.lifetime_s(shown, self.rules)))
         for member in book.passing:
             key, passed = self._keys.passed(member), book.passed[member]
             empty = not passed.jobs  # by a check, which makes kept lists old by itself, or by an erasure
-            made.append(Delete(key) if empty else Put(key, passed_over.pack(passed), passed_over.LIFETIME_S))
+            packed = None if empty else passed_over.pack(passed)
+            made.append(_write(kept, key, passed, packed, passed_over.LIFETIME_S))
         made += book.due.writes(self._keys.due(book.hold.name))
         book.outbox = [
             Record(topic="training-examples", key=example_key(example), value=codecs.encode(example))
@@ -238,7 +273,7 @@ class Labels:
         if not due:
             return False
         members = list(dict.fromkeys(each.member_id for each in due))
-        self.load(book, members, await hold.slot.read(self.stored(members)))
+        self.load(book, members, await hold.read(self.stored(members)))
         topic_id = hold.topic_ids[IMPRESSIONS]
         for each in due:
             shown = book.members[each.member_id]
@@ -252,12 +287,13 @@ class Labels:
                 if passed_over.close(book.passed[each.member_id], shown, each.request_id):
                     book.passing[each.member_id] = None
         book.due.drop(len(due))
+        await self.settle(book)
         FAULTS.reach("before-commit", CLOSED)
         await hold.slot.commit(self.writes(book))
         FAULTS.reach("after-commit", CLOSED)
         self.committed(book)
         on_change(list(book.passing))
-        await self.flush(book)
+        self.send(book)
         return len(due) == _AT_ONCE
 
     def _input(self, book: Book, topic: str) -> Input:
@@ -273,8 +309,22 @@ class Labels:
         return told is None or told[0] > 0
 
 
+def _write(kept: Kept, key: str, state: Shown | Passed, packed: bytes | None, ttl_s: int) -> Write:
+    if packed is None:
+        kept.drop(key)
+        return Delete(key)
+    kept.keep(key, state, len(packed), ttl_s)
+    return Put(key, packed, ttl_s)
+
+
 def _source(topic: str, topic_id: str, partition: int, offset: int) -> Source:
     return Source(f"{topic}#labels", topic_id, partition, offset)
+
+
+def _seen(sending: "asyncio.Task[None]") -> None:
+    """Whoever waits for it learns of a failure; where nobody does any more, the outbox is produced anew."""
+    if not sending.cancelled():
+        sending.exception()
 
 
 def _now_ms() -> int:

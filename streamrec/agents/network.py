@@ -6,6 +6,7 @@ time at the most, so that however much is told, what members do themselves comes
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import ClassVar, Final
 
 from streamrec import codecs, metrics
@@ -14,15 +15,17 @@ from streamrec.agents.dead_letters import dead_letter
 from streamrec.agents.derived import NetworkBuffer, fresh_entries, generation_of
 from streamrec.agents.erasures import Erasures
 from streamrec.agents.faults import FAULTS
-from streamrec.agents.ownership import Hold
+from streamrec.agents.kept import Wanted
+from streamrec.agents.ownership import Hold, state_delete, state_write
+from streamrec.agents.transport import Batch
 from streamrec.agents.transport import Record as Consumed
 from streamrec.codecs.entries import MAX_TOLD
 from streamrec.events import MemberActivity, NetworkEntry, Rejected
 from streamrec.features.network import fold_told, gone
-from streamrec.features.state import MemberState, Network, pack, unpack
+from streamrec.features.state import MemberState, Network, unpack
 from streamrec.kafka.producer import Producer, Record
 from streamrec.settings import Settings
-from streamrec.stores.base import Delete, Put, Write
+from streamrec.stores.base import Write
 from streamrec.stores.keys import Keys
 from streamrec.stores.positions import Mark
 from streamrec.topics import MEMBER_ACTIVITY, Topic
@@ -35,6 +38,7 @@ class NetworkAgent(OwnerAgent):
 
     topics: ClassVar[tuple[str, ...]] = (MEMBER_ACTIVITY,)
     share: ClassVar[float] = 0.5
+    pause_s: ClassVar[float] = 0.1  # a network is large, and changes with all that each connection does
 
     def __init__(
         self,
@@ -49,21 +53,22 @@ class NetworkAgent(OwnerAgent):
         self._settings, self._specs, self._keys = settings, topics, keys
         self._producer, self._on_change, self._erasures = producer, on_change, erasures
 
-    async def handle(self, hold: Hold, topic: str, partition: int, records: Sequence[Consumed]) -> None:
+    async def handle(self, hold: Hold, batches: Sequence[Batch]) -> None:
         """Decode, fold, derive, produce, commit; see `OwnerAgent`."""
+        [batch] = batches  # there is one topic
+        topic, partition, records = batch.topic, batch.partition, batch.records
         told, marks, outgoing = self._decode(hold, topic, partition, records)
         members = list(dict.fromkeys(member for _, _, entry in told for member in entry.told))
         # Of those alone who tell in return where they work: a state is large, and most of what is told are deeds.
         greeted = list(dict.fromkeys(
             member for _, _, entry in told if entry.kind == "edge" and entry.connected for member in entry.told
         ))  # fmt: skip
-        keys = [*map(self._keys.network, members), *map(self._keys.member, greeted)]
-        values = await hold.slot.read(keys) if keys else []
-        networks = {member: unpack(Network, value) for member, value in zip(members, values, strict=False)}
-        profiles = {
-            member: unpack(MemberState, value).profile
-            for member, value in zip(greeted, values[len(members) :], strict=True)
-        }
+        found = await hold.read([
+            *(Wanted(self._keys.network(member), network_of) for member in members),
+            *(Wanted(self._keys.member(member), state_of) for member in greeted),
+        ])  # fmt: skip
+        networks: dict[str, Network] = dict(zip(members, found, strict=False))
+        profiles = {member: state.profile for member, state in zip(greeted, found[len(members) :], strict=True)}
         ledger = await self._erasures.of(hold)
         before = {member: network.version for member, network in networks.items()}
         buffer = NetworkBuffer(
@@ -82,8 +87,8 @@ class NetworkAgent(OwnerAgent):
         await self._producer.send_all(outgoing, self._settings.produce_timeout_s)
         FAULTS.reach("before-commit", topic)
         changed = [member for member in members if networks[member].version != before[member]]
-        writes = [network_write(self._keys, member, networks[member]) for member in changed]
-        await hold.commit(writes, (topic, records[-1].offset + 1), marks)
+        writes = [network_write(hold, self._keys, member, networks[member]) for member in changed]
+        await hold.commit(writes, {topic: batch.next_offset}, marks)
         FAULTS.reach("after-commit", topic)
         self._on_change(changed)
 
@@ -113,10 +118,14 @@ class NetworkAgent(OwnerAgent):
         return told, marks, letters
 
 
-def network_write(keys: Keys, member: str, network: Network) -> Write:
+network_of = partial(unpack, Network)
+state_of = partial(unpack, MemberState)
+
+
+def network_write(hold: Hold, keys: Keys, member: str, network: Network) -> Write:
     """What to commit of a network: one of which nothing is known leaves nothing behind."""
     empty = not (network.edges or network.more or network.parted)
-    return Delete(keys.network(member)) if empty else Put(keys.network(member), pack(network))
+    return state_delete(hold, keys.network(member)) if empty else state_write(hold, keys.network(member), network)
 
 
 _NOTES: Final = 2  # that one of them tells in return, at most

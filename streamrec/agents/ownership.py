@@ -9,14 +9,17 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from faust.types import TP
 
 from streamrec import metrics, tracing
+from streamrec.agents.kept import Kept, Wanted
+from streamrec.features.state import JobState, MemberState, Neighbours, Network
+from streamrec.features.state import pack as pack_state
 from streamrec.kafka.admin import Admin
 from streamrec.kafka.client import KafkaUnavailableError
-from streamrec.stores.base import PutFields, Slot, Store, Write
+from streamrec.stores.base import Delete, Put, PutFields, Slot, Store, Write
 from streamrec.stores.keys import Keys
 from streamrec.stores.positions import Mark, Position, pack, unpack
 
@@ -48,20 +51,45 @@ class MismatchError(Exception):
 class Hold:
     """One slot in the hands of this process, with the positions and marks that go with its state."""
 
-    def __init__(self, name: str, slot: Slot, keys: Keys, topic_ids: Mapping[str, str]) -> None:
+    def __init__(self, name: str, slot: Slot, keys: Keys, topic_ids: Mapping[str, str], kept_bytes: int = 0) -> None:
         self.name, self.slot, self.lost = name, slot, False
+        self.kept = Kept(kept_bytes)
         self.topic_ids = topic_ids
         self.turn = asyncio.Lock()  # a slot is not safe for concurrent use: batches and closings take turns
         self.starts: dict[str, int] = {}  # topic -> offset from which it is read since the slot was taken
         self.ends: dict[
             str, tuple[int, int]
         ] = {}  # topic -> the offset after its last one then, and when that was (ms)
+        self.unfinished: asyncio.Task[None] | None = None  # what a turn left to be done beside the next ones
         self._positions_key, self._marks_key = keys.positions(name), keys.marks(name)
         self._positions: dict[str, Position] = {}
         self.marks: dict[str, Mark] = {}
 
+    def forget(self) -> None:
+        """Keep no states: they may not be what the store holds. Called whenever a turn has failed, whatever it did by then."""
+        self.kept.clear()
+
+    async def read(self, wanted: Sequence[Wanted]) -> list[Any]:
+        """The states that are wanted (each key once): those that are kept, the others from the store in one round trip.
+
+        Whoever changes one has to commit it in the same turn, and to `Kept.keep` or `Kept.drop` it.
+        Raises StoreUnavailableError, FencedError, and what the `unpack` of one raises.
+        """
+        kept = self.kept
+        states = [kept.find(each.key) for each in wanted]
+        missing = [place for place, state in enumerate(states) if state is None]
+        if missing:
+            values = await self.slot.read([wanted[place].key for place in missing])
+            for place, value in zip(missing, values, strict=True):
+                each = wanted[place]
+                states[place] = each.unpack(value)
+                if not each.expires:
+                    kept.keep(each.key, states[place], len(value or b""))
+        return states
+
     async def load(self) -> None:
         """Read positions and marks from the store: on assignment, and after a commit whose outcome is unknown."""
+        self.forget()
         stored = await self.slot.fields(self._positions_key)
         self._positions = {topic: unpack(Position, value) for topic, value in stored.items()}
         stored = await self.slot.fields(self._marks_key)
@@ -84,8 +112,8 @@ class Hold:
         """The offset up to which everything that the log still holds of `topic` is in the state."""
         return max(self.next_offset(topic), self.starts.get(topic, 0))
 
-    async def commit(self, writes: Sequence[Write], position_of: tuple[str, int], marks: Mapping[str, Mark]) -> None:
-        """Write state, the position that it accounts for, and the marks, in one fenced transaction.
+    async def commit(self, writes: Sequence[Write], next_offsets: Mapping[str, int], marks: Mapping[str, Mark]) -> None:
+        """Write state, the next offset of each topic that it accounts for, and the marks, in one fenced transaction.
 
         Raises
         ------
@@ -94,15 +122,29 @@ class Hold:
         StoreUnavailableError
             It is unknown whether the transaction happened: `load` before going on.
         """
-        topic, next_offset = position_of
-        position = Position(self.topic_ids[topic], next_offset)
-        ledger: list[Write] = [PutFields(self._positions_key, {topic: pack(position)})]
+        positions = {topic: Position(self.topic_ids[topic], offset) for topic, offset in next_offsets.items()}
+        ledger: list[Write] = [
+            PutFields(self._positions_key, {topic: pack(position) for topic, position in positions.items()})
+        ]
         if marks:
             ledger.append(PutFields(self._marks_key, {source: pack(mark) for source, mark in marks.items()}))
         with tracing.commit(self.name, len(writes) + len(ledger)):
             await self.slot.commit([*writes, *ledger])
-        self._positions[topic] = position
+        self._positions.update(positions)
         self.marks.update(marks)
+
+
+def state_write(hold: Hold, key: str, state: MemberState | JobState | Neighbours | Network) -> Write:
+    """What to commit of a state that `Hold.read` gave, which is kept as it is now."""
+    packed = pack_state(state)
+    hold.kept.keep(key, state, len(packed))
+    return Put(key, packed)
+
+
+def state_delete(hold: Hold, key: str) -> Write:
+    """What to commit of a state of which nothing is left."""
+    hold.kept.drop(key)
+    return Delete(key)
 
 
 def check(tp: TP, position: Position | None, topic_id: str, low: int, high: int) -> int:
@@ -166,6 +208,8 @@ class Ownership:
         Ask Kafka for the ids of topics, and for the first offset of partitions and the one after the last.
     prepare
         Called with each hold when its positions have been read, before they are held against the log.
+    kept_bytes
+        Memory for the states that all slots together keep; default none.
     """
 
     def __init__(
@@ -176,7 +220,9 @@ class Ownership:
         topic_ids: TopicIds,
         watermarks: Watermarks,
         prepare: Callable[[Hold], Awaitable[None]] | None = None,
+        kept_bytes: int = 0,
     ) -> None:
+        self._kept_bytes = kept_bytes
         self._store, self._keys, self.slot_name = store, keys, slot_name
         self._topic_ids, self._watermarks, self._prepare = topic_ids, watermarks, prepare
         self._holds: dict[str, Hold] = {}
@@ -208,8 +254,9 @@ class Ownership:
         partitions = sorted(assigned)
         topics = sorted({tp.topic for tp in partitions})
         ids = await _outlasting(lambda: self._topic_ids(topics))
-        for name in sorted({self.slot_name(*tp) for tp in partitions}):
-            hold = Hold(name, await self._store.take(name), self._keys, ids)
+        names = sorted({self.slot_name(*tp) for tp in partitions})
+        for name in names:
+            hold = Hold(name, await self._store.take(name), self._keys, ids, self._kept_bytes // len(names))
             await hold.load()
             if self._prepare is not None:
                 await self._prepare(hold)
@@ -230,12 +277,15 @@ class Ownership:
     async def rest(self) -> None:
         """Wait until the turn that each slot is in is over, and let no other begin: this process is about to leave.
 
-        Whoever had the turn goes on without waiting to what follows it (`StreamApp.advance`), so that has happened too.
+        Whoever had the turn goes on without waiting to what follows it (`StreamApp.advance`), so that has happened too. What
+        turns have left to be done is waited for as well; where it fails, the next owner does it.
         """
         resting: set[Hold] = set()
         while waiting := set(self._holds.values()) - resting:  # partitions may be assigned anew meanwhile
             await asyncio.gather(*(hold.turn.acquire() for hold in waiting))
             resting |= waiting
+        if unfinished := [hold.unfinished for hold in resting if hold.unfinished is not None]:
+            await asyncio.wait(unfinished)
 
     async def close(self) -> None:
         """Let go of everything."""

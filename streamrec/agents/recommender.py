@@ -22,7 +22,7 @@ from streamrec.stores.serving import Serving
 
 log = logging.getLogger(__name__)
 
-_CHUNK: Final = 16  # lists ranked between two chances for the rest of the process
+_CHUNK: Final = 16  # members read, and lists written, at once
 _BURST_S: Final = 0.5  # CPU time that may be saved up while nobody acts
 _WAITING: Final = 10_000  # members that may wait at the most
 
@@ -109,9 +109,12 @@ class Recommender:
                 return
             chunk = members[start : start + _CHUNK]
             inputs = await self._serving.inputs_many(chunk)
-            began = time.thread_time()
-            writes = [self._list_of(member, inputs[member]) for member in chunk]
-            self._budget.spend(time.thread_time() - began)
+            writes = []
+            for member in chunk:
+                began = time.thread_time()
+                writes.append(self._list_of(member, inputs[member]))
+                self._budget.spend(time.thread_time() - began)
+                await asyncio.sleep(0)  # a list takes milliseconds, which no batch of events should have to wait for
             await self._serving.store.put(writes)
             metrics.RERANKED.inc(len(chunk))
 

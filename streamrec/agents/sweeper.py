@@ -15,13 +15,13 @@ import numpy as np
 
 from streamrec import metrics
 from streamrec.agents.jobs import CHANGES_KEPT
-from streamrec.agents.ownership import Hold
+from streamrec.agents.ownership import Hold, state_delete, state_write
 from streamrec.features.columns import EXPIRES_AT, LAST_AT, POSTED_AT
 from streamrec.features.forgetting import begin_anew, is_idle, is_over
-from streamrec.features.state import JobState, MemberState, UnreadableStateError, pack, unpack
+from streamrec.features.state import JobState, MemberState, UnreadableStateError, unpack
 from streamrec.features.table import JobTable
 from streamrec.settings import Settings
-from streamrec.stores.base import Append, Delete, FencedError, Put, Store, StoreUnavailableError, Write
+from streamrec.stores.base import Append, FencedError, Store, StoreUnavailableError, Write
 from streamrec.stores.keys import Keys
 
 log = logging.getLogger(__name__)
@@ -91,7 +91,11 @@ class Sweeper:
             return
         try:
             async with hold.turn:
-                await forget(hold, ids, now)  # type: ignore[misc]
+                try:
+                    await forget(hold, ids, now)  # type: ignore[misc]
+                except BaseException:
+                    hold.forget()
+                    raise
         except FencedError:
             hold.lost = True
             metrics.FENCED.labels(hold.name).inc()
@@ -109,7 +113,7 @@ class Sweeper:
         if not gone:
             return
         writes: list[Write] = [
-            Delete(key(job_id)) for job_id in gone for key in (self._keys.job, self._keys.neighbours)
+            state_delete(hold, key(job_id)) for job_id in gone for key in (self._keys.job, self._keys.neighbours)
         ]
         writes.append(Append(self._keys.changes(hold.name), msgspec.msgpack.encode(gone), CHANGES_KEPT))
         await hold.slot.commit(writes)
@@ -126,7 +130,7 @@ class Sweeper:
             begin_anew(state)
             count += 1
             key = self._keys.member(member_id)
-            writes.append(Put(key, pack(state)) if state.version else Delete(key))
+            writes.append(state_write(hold, key, state) if state.version else state_delete(hold, key))
         if writes:
             await hold.slot.commit(writes)
             metrics.FORGOTTEN.labels("member").inc(count)

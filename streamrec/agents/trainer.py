@@ -25,6 +25,7 @@ from streamrec.agents.dead_letters import dead_letter
 from streamrec.agents.derived import is_applied
 from streamrec.agents.faults import FAULTS
 from streamrec.agents.ownership import Hold, Ownership, watermarks_by
+from streamrec.agents.transport import Batch
 from streamrec.agents.transport import Record as Consumed
 from streamrec.events import Rejected, TrainingExample
 from streamrec.features.library import FEATURE_SET, feature_names
@@ -106,13 +107,15 @@ class TrainerAgent(OwnerAgent):
         hold.resume(TOPIC, Position(position.topic_id, position.next_offset))
         log.info("went on from snapshot %d, %d examples", snapshot.version, snapshot.examples)
 
-    async def handle(self, hold: Hold, topic: str, partition: int, records: Sequence[Consumed]) -> None:
+    async def handle(self, hold: Hold, batches: Sequence[Batch]) -> None:
         """Learn what is new in the records; a snapshot commits it, within `snapshot_interval_s`."""
+        [batch] = batches  # there is one topic
+        records = batch.records
         async with self._turn:
             letters: list[Record] = []
             for number, record in enumerate(records):
                 if record.offset >= self._next_offset:
-                    await self._learn(hold, topic, partition, record, letters)
+                    await self._learn(hold, batch.topic, batch.partition, record, letters)
                 if number % _BREATHE_EVERY == _BREATHE_EVERY - 1:
                     await asyncio.sleep(0)
             await self._producer.send_all(letters, self._settings.produce_timeout_s)
@@ -180,7 +183,7 @@ class TrainerAgent(OwnerAgent):
                 if (
                     hold.next_offset(TOPIC) < self._next_offset
                 ):  # what was read taught nothing: tombstones, dead letters
-                    await hold.commit([], (TOPIC, self._next_offset), {})
+                    await hold.commit([], {TOPIC: self._next_offset}, {})
                 return
             with metrics.SNAPSHOT_SECONDS.labels(JobCheck.name).time():
                 taken = self._take(hold)
@@ -192,7 +195,7 @@ class TrainerAgent(OwnerAgent):
                     Put(self._keys.model_version(JobCheck.name), version),
                     Append(self._keys.changes(MODEL_SLOT), version, _CHANGES_KEPT),
                 ]
-                await hold.commit(writes, (TOPIC, self._next_offset), {})
+                await hold.commit(writes, {TOPIC: self._next_offset}, {})
                 FAULTS.reach("after-commit", TOPIC)
                 self._version += 1
                 self._saved_examples = self._model.examples

@@ -37,6 +37,11 @@ class Batch:
     def __init__(self, topic: str, partition: int, records: list[Record], assignment: int) -> None:
         self.topic, self.partition, self.records, self.assignment = topic, partition, records, assignment
 
+    @property
+    def next_offset(self) -> int:
+        """The offset after the last record."""
+        return self.records[-1].offset + 1
+
 
 class BatchSchema(faust.Schema):  # type: ignore[misc]
     """Hands the value of a message to the agent as it is: a `Batch`, decoded by the agent in one go."""

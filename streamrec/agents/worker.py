@@ -75,7 +75,9 @@ def build(settings: Settings, generation: Generation) -> StreamApp:
         garbage.settle()
         return await asyncio.to_thread(admin.topic_ids, names)
 
-    app.ownership = Ownership(store, keys, slot_name, topic_ids, watermarks_by(admin))
+    app.ownership = Ownership(
+        store, keys, slot_name, topic_ids, watermarks_by(admin), kept_bytes=settings.kept_state_mb * 1_000_000
+    )
     labels = Labels(settings, keys, producer, app.end)
     erasures = Erasures(keys)
     members = MemberAgent(

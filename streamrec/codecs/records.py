@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from streamrec.codecs import impressions
+from streamrec.codecs import examples, impressions
 from streamrec.events import (
     ActivityEntry,
     Connection,
@@ -96,7 +96,7 @@ KINDS: Final = {
     "Impression": Kind(
         Impression, ("request_id", "member_id"), "member_id", "served_at", _ENTITY_BYTES, write=impressions.write
     ),
-    "TrainingExample": Kind(TrainingExample, ("event_id", "member_id"), None, "occurred_at"),
+    "TrainingExample": Kind(TrainingExample, ("event_id", "member_id"), None, "occurred_at", write=examples.write),
     "Erasure": Kind(Erasure, ("digest",), "digest", "erased_at"),
     "DeadLetter": Kind(DeadLetter, out=_letter_out, into=_letter_in),
 }

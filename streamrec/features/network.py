@@ -12,8 +12,8 @@ Rules
   connection's deeds are forgotten.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
-from operator import attrgetter
 from typing import Final
 
 import msgspec
@@ -25,7 +25,6 @@ from streamrec.features.state import Network, NetworkAct
 EDGES: Final = 1000
 ACTS: Final = 500
 PARTED: Final = 100
-_JOB_OF: Final = attrgetter("job_id")
 _VIEW: Final = int(Action.VIEW)  # plain numbers: a member of an enum is looked up anew each time
 _DISMISS: Final = int(Action.DISMISS)
 FANOUT: Final = 300  # connections, the newest, that are told of what a member does
@@ -237,33 +236,48 @@ def act(network: Network, entry: NetworkEntry) -> None:
     if entry.member_id not in network.edges or not entry.job_id:
         return
     network.version += 1
-    acts = network.acts
+    acts, index = network.acts, _index(network)
     action, at = entry.action, entry.occurred_at
-    index = _place(acts, entry.member_id, entry.job_id)
-    if index >= 0:
-        known = acts.pop(index)
+    known = index.pop((entry.member_id, entry.job_id), None)
+    if known is not None:
+        del acts[_place(acts, known)]
         # Taken back is the action itself: then a view is what is left of it.
         action = _VIEW if entry.sign < 0 and known.action == action else max(known.action, action)
         at = max(known.at, at)
     elif entry.sign < 0:
         action = _VIEW
-    place = next(
-        (index for index, known in enumerate(acts) if (known.at, known.job_id) < (at, entry.job_id)), len(acts)
-    )
-    acts.insert(place, NetworkAct(entry.member_id, entry.job_id, int(action), at))
+    # The first that is not newer; of equal times the larger job comes first.
+    place = bisect_left(acts, -at, key=_newness)
+    while place < len(acts) and acts[place].at == at and acts[place].job_id >= entry.job_id:
+        place += 1
+    made = index[entry.member_id, entry.job_id] = NetworkAct(entry.member_id, entry.job_id, int(action), at)
+    acts.insert(place, made)
+    for oldest in acts[ACTS:]:
+        del index[oldest.member_id, oldest.job_id]
     del acts[ACTS:]
 
 
-def _place(acts: list[NetworkAct], member_id: str, job_id: str) -> int:
-    """Where the connection's act on the job is, -1 for nowhere. Everybody who knows a member looks, for all that it does."""
-    jobs = list(map(_JOB_OF, acts))
-    index, left = -1, jobs.count(job_id)
-    while left:
-        index = jobs.index(job_id, index + 1)
-        if acts[index].member_id == member_id:
-            return index
-        left -= 1
-    return -1
+def _newness(known: NetworkAct) -> int:
+    return -known.at
+
+
+def _place(acts: list[NetworkAct], known: NetworkAct) -> int:
+    place = bisect_left(acts, -known.at, key=_newness)
+    while acts[place] is not known:
+        place += 1
+    return place
+
+
+def _index(network: Network) -> dict[tuple[str, str], NetworkAct]:
+    """The deeds by connection and job, made once for as long as this network is in memory.
+
+    Everybody who knows a member looks for all that it does, and most of it is new: to look through a full list takes longest.
+    """
+    kept: tuple[list[NetworkAct], dict[tuple[str, str], NetworkAct]] | None = network.__dict__.get("deeds")
+    if kept is None or kept[0] is not network.acts:
+        made = {(known.member_id, known.job_id): known for known in network.acts}
+        kept = network.__dict__["deeds"] = (network.acts, made)
+    return kept[1]
 
 
 def work(network: Network, other: str, company: str | None) -> None:

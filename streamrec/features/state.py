@@ -88,7 +88,7 @@ class Neighbours(msgspec.Struct, array_like=True):
     weights: dict[str, float] = msgspec.field(default_factory=dict)
 
 
-class NetworkAct(msgspec.Struct, array_like=True):
+class NetworkAct(msgspec.Struct, array_like=True, gc=False):
     """The strongest thing that a connection did with a job, and when it last did something with it."""
 
     member_id: str
@@ -97,8 +97,11 @@ class NetworkAct(msgspec.Struct, array_like=True):
     at: int
 
 
-class Network(msgspec.Struct, array_like=True):
-    """A member's connections and what they did; `version` counts the changes. See `features.network` for the rules."""
+class Network(msgspec.Struct, array_like=True, dict=True):
+    """A member's connections and what they did; `version` counts the changes. See `features.network` for the rules.
+
+    What is kept beside the fields (`dict`) is not packed: `features.network` finds deeds by it.
+    """
 
     version: int = 0
     edges: dict[str, int] = msgspec.field(default_factory=dict)  # connection -> since when (ms); the newest EDGES

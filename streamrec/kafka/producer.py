@@ -30,7 +30,7 @@ _POLL_S: Final = 0.1
 _ACKNOWLEDGED, _FAILED = PRODUCED_RECORDS.labels("acknowledged"), PRODUCED_RECORDS.labels("failed")
 
 
-class Record(msgspec.Struct, frozen=True):
+class Record(msgspec.Struct, frozen=True, gc=False):
     """What to produce. `partition` None leaves the choice to the key; a null `value` is a tombstone."""
 
     topic: str
@@ -40,7 +40,7 @@ class Record(msgspec.Struct, frozen=True):
     headers: tuple[tuple[str, bytes], ...] = ()
 
 
-class Delivered(msgspec.Struct, frozen=True):
+class Delivered(msgspec.Struct, frozen=True, gc=False):
     """Where a record is, acknowledged by all replicas that are in sync."""
 
     partition: int

@@ -153,7 +153,7 @@ def act(shown: Shown, event: JobEvent, action: Action, source: Source, rules: Ru
     shown.acted.append(acted)
     newest = max(other.at for other in shown.acted)
     shown.acted = [other for other in shown.acted if other.at >= newest - 2 * rules.window_ms][-ACTED_KEPT:]
-    found = _pick(shown, acted, rules)
+    found = _pick(shown, event.job_id, event.occurred_at, event.request_id, rules)
     if found is None:
         return Checked([], matched=False)
     place, row = found
@@ -226,15 +226,20 @@ def _trim(shown: Shown, rules: Rules) -> int:
     return dropped
 
 
-def _pick(shown: Shown, acted: Acted, rules: Rules) -> tuple[ShownList, Row] | None:
+def explains(shown: Shown, event: JobEvent, rules: Rules) -> bool:
+    """Whether `act` will find the impression that the event belongs to; changes nothing."""
+    return _pick(shown, event.job_id, event.occurred_at, event.request_id, rules) is not None
+
+
+def _pick(shown: Shown, job_id: str, at: int, request_id: str | None, rules: Rules) -> tuple[ShownList, Row] | None:
     """The row that a check belongs to."""
     for known in shown.lists:  # newest first
-        if acted.request_id is None:
-            if not known.served_at <= acted.at <= known.served_at + rules.window_ms:
+        if request_id is None:
+            if not known.served_at <= at <= known.served_at + rules.window_ms:
                 continue
-        elif known.request_id != acted.request_id:
+        elif known.request_id != request_id:
             continue
-        if (row := known.row(acted.job_id)) is not None:
+        if (row := known.row(job_id)) is not None:
             return known, row
     return None
 
@@ -243,7 +248,7 @@ def _taken_over(shown: Shown, entering: ShownList, rules: Rules) -> list[tuple[S
     """Give `entering` the checks that are its own; the rows that gained or lost one, each with one such check."""
     changed: dict[tuple[str, str], tuple[ShownList, Row, Acted]] = {}
     for acted in shown.acted:
-        found = _pick(shown, acted, rules)
+        found = _pick(shown, acted.job_id, acted.at, acted.request_id, rules)
         if found is None or found[0] is not entering:
             continue
         changed.setdefault((entering.request_id, acted.job_id), (*found, acted))

@@ -30,7 +30,7 @@ HALF_LIFE_MS: Final = 4 * 86_400_000
 LIFETIME_S: Final = 10 * HALF_LIFE_MS // 1000  # after the last change: by then a thousandth is left of what there was
 
 
-class Showings(msgspec.Struct, array_like=True):
+class Showings(msgspec.Struct, array_like=True, gc=False):
     """Of one job: how often it was passed over, as of the time `at` (ms) at which it was shown last."""
 
     times: float

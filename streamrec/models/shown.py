@@ -14,7 +14,7 @@ from streamrec.packed import DAMAGED
 FORMAT: Final = b"\x01"
 
 
-class Row(msgspec.Struct, array_like=True):
+class Row(msgspec.Struct, array_like=True, gc=False):
     """One job of an impression: `learned` is the weight that it has as a positive so far, `negative` whether it is one."""
 
     job_id: str
@@ -51,7 +51,7 @@ class ShownList(msgspec.Struct, array_like=True):
         return next((row for row in self.rows if row.job_id == job_id), None)
 
 
-class Acted(msgspec.Struct, array_like=True):
+class Acted(msgspec.Struct, array_like=True, gc=False):
     """A recent check: `request_id` as the producer gave it, `list_id` the impression that got it."""
 
     event_id: str

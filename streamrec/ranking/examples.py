@@ -31,6 +31,19 @@ def is_positive(event: object) -> bool:
             return False
 
 
+def is_old(state: MemberState, job_id: str, viewed_again_after_ms: int | None = None) -> bool:
+    """Whether the job is certainly not served to the member any more, for what it did with it before: see `filters.barred`.
+
+    Examples
+    --------
+    >>> is_old(MemberState(viewed={"a": 1}), "a"), is_old(MemberState(viewed={"a": 1}), "a", 1_000), is_old(MemberState(), "a")
+    (True, False, False)
+    """
+    if job_id in state.applied or job_id in state.dismissed:
+        return True
+    return viewed_again_after_ms is None and (job_id in state.viewed or job_id in state.liked or job_id in state.saved)
+
+
 def example(
     event: JobEvent,
     source: tuple[str, str, int, int],
@@ -81,11 +94,11 @@ def example(
         None where the job was no candidate, or there is nothing to compare it with.
     """
     now, positive = event.occurred_at, table.row(event.job_id)
-    if positive is None:
+    if positive is None or is_old(state, event.job_id, viewed_again_after_ms):  # before all else: most end here
         return None
     first = np.array([positive], np.int32)
     gate = Gate(state, table, now, viewed_again_after_ms=viewed_again_after_ms, without_posting=without_posting)
-    if not gate.allows(first)[0]:  # before all else: every repeated view ends here
+    if not gate.allows(first)[0]:
         return None
     view = view or MemberView.build(state, neighbours, table, now, network, {"surface": event.surface})
     gathered = gather(view, table, gate, now, sources=sources)

@@ -51,6 +51,7 @@ _WAIT_MS: Final = 500  # for changes; bounds how late a model is seen that was n
 _MODEL_EVERY_S: Final = 0.5
 _COUNT_EVERY_S: Final = 5.0
 _MORE: Final = 500  # entries of one stream in one answer: there may be more that were not in it
+_REST: Final = 3.0  # times what a round of changes took, the process has for other work
 _PAUSE_S: Final = (0.01, 0.2)  # between two rounds of changes, so that changes of one job fall into one read
 _BACKOFF_S: Final = (0.1, 3.0)
 
@@ -194,7 +195,7 @@ class Serving:
             else:
                 self._complained.discard("follow")
                 backoff = _BACKOFF_S[0]
-                pause = min(max(busy, _PAUSE_S[0]), _PAUSE_S[1])
+                pause = min(max(_REST * busy, _PAUSE_S[0]), _PAUSE_S[1])
             self._measure()
             await asyncio.sleep(pause)
 

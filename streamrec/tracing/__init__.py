@@ -29,6 +29,22 @@ class Read(Protocol):
     headers: Any
 
 
+class Batch(Protocol):
+    """What is asked of the records of one partition: see `agents.transport.Batch`."""
+
+    @property
+    def topic(self) -> str:
+        """Where they were read."""
+
+    @property
+    def partition(self) -> int:
+        """Of the topic."""
+
+    @property
+    def records(self) -> Sequence[Read]:
+        """In order, at least one."""
+
+
 class Sent(Protocol):
     """What is asked of a record that is sent: see `kafka.producer.Record`."""
 
@@ -79,9 +95,9 @@ def current() -> "Recorder | None":
     return _recorder
 
 
-def batch(topic: str, partition: int, records: Sequence[Read]) -> AbstractContextManager[None]:
-    """Within it, these records of one partition are processed."""
-    return _NOTHING if _recorder is None else _recorder.batch(topic, partition, records)
+def turn(batches: Sequence[Batch]) -> AbstractContextManager[None]:
+    """Within it, these records are processed, those of one or of several partitions."""
+    return _NOTHING if _recorder is None else _recorder.turn(batches)
 
 
 def commit(slot: str, writes: int) -> AbstractContextManager[None]:

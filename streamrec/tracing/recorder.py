@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 from opentelemetry.trace import Link, SpanContext, SpanKind, TraceFlags
 from opentelemetry.trace.status import Status, StatusCode
 
-from streamrec.tracing import Headers, Read, Sent
+from streamrec.tracing import Batch, Headers, Read, Sent
 
 BY_ENVIRONMENT: Final = "otlp"  # of the setting: where to is what OTEL_EXPORTER_OTLP_... say
 _TRACES: Final = "/v1/traces"
@@ -94,18 +94,24 @@ class Recorder:
         with self._tracer.start_as_current_span(name, kind=kind, attributes=attributes, **more):
             yield
 
-    def batch(self, topic: str, partition: int, records: Sequence[Read]) -> AbstractContextManager[None]:
-        """A batch of records that carry one recorded context is part of that trace; one of several is linked to each."""
-        links, other = _contexts(records)
-        attributes = {
+    def turn(self, batches: Sequence[Batch]) -> AbstractContextManager[None]:
+        """What carries one recorded context is part of that trace; what carries several is linked to each."""
+        links, other = _contexts([record for batch in batches for record in batch.records])
+        topics = sorted({batch.topic for batch in batches})
+        attributes: dict[str, Any] = {
             "messaging.system": "kafka", "messaging.operation.type": "process", "messaging.operation.name": "process",
-            "messaging.destination.name": topic, "messaging.destination.partition.id": str(partition),
-            "messaging.batch.message_count": len(records), "messaging.kafka.offset": records[0].offset,
+            "messaging.batch.message_count": sum(len(batch.records) for batch in batches),
         }  # fmt: skip
+        if len(batches) == 1:
+            [batch] = batches
+            attributes |= {
+                "messaging.destination.name": batch.topic, "messaging.destination.partition.id": str(batch.partition),
+                "messaging.kafka.offset": batch.records[0].offset,
+            }  # fmt: skip
         parent = Context()
         if (one := links[0].context if len(links) == 1 else other if not links else None) is not None:
             parent = trace.set_span_in_context(trace.NonRecordingSpan(one), parent)
-        return self._span(f"process {topic}", SpanKind.CONSUMER, attributes, links=links, context=parent)
+        return self._span(f"process {', '.join(topics)}", SpanKind.CONSUMER, attributes, links=links, context=parent)
 
     def commit(self, slot: str, writes: int) -> AbstractContextManager[None]:
         """Part of what is under way; nothing by itself."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -79,7 +79,7 @@ class Slot:
         """Fold one event as the member agent does, up to its commit; whether it needs no sample."""
         book = await self.labels.begin(self.hold)
         wanted = self.labels.wanted(book, [event])
-        self.labels.load(book, wanted, await self.hold.slot.read(self.labels.stored(wanted)))
+        self.labels.load(book, wanted, await self.hold.read(self.labels.stored(wanted)))
         settled = True
         if isinstance(event, Impression):
             self.labels.show(book, ("impressions", "id-i", 0, offset), event)
@@ -88,6 +88,13 @@ class Slot:
         await self.hold.slot.commit(self.labels.writes(book))
         self.labels.committed(book)
         return book, settled
+
+    async def close(self, on_change: Callable[[list[str]], None] = lambda _: None) -> bool:
+        """Close what is due, and have its labels produced, which goes on beside the next turn."""
+        more = await self.labels.close(self.hold, on_change)
+        if self.hold.unfinished is not None:
+            await asyncio.wait([self.hold.unfinished])
+        return more
 
     async def fold(self, offset: int, event: Any) -> bool:
         book, settled = await self.turn(offset, event)
@@ -114,7 +121,7 @@ def test_labels_are_produced_after_the_commit_and_by_the_next_owner_if_the_first
         assert slot.topic.take() == []
         await slot.restart()
         slot.positions["impressions"] = 1
-        assert await slot.labels.close(slot.hold) is False
+        assert await slot.close() is False
         assert slot.topic.take() == [POSITIVE, CLOSED]
         await slot.restart()
         await slot.labels.begin(slot.hold)
@@ -147,10 +154,10 @@ def test_nothing_is_closed_before_every_input_has_passed_the_window() -> None:
         await slot.fold(0, IMPRESSION)
         slot.positions["impressions"] = 1
         slot.ends["job-views"] = (8, NOW)
-        await slot.labels.close(slot.hold)
+        await slot.close()
         assert slot.topic.take() == []
         slot.positions["job-views"] = 8
-        await slot.labels.close(slot.hold)
+        await slot.close()
         assert [kind for kind, *_ in slot.topic.take()] == ["closed"]
         assert await slot.store.get_fields(KEYS.due("m0")) == {}
 
@@ -199,7 +206,7 @@ def test_an_erased_member_leaves_nothing_and_its_impression_is_passed_over() -> 
         await slot.hold.slot.commit(slot.labels.writes(book))
         assert await slot.store.get([KEYS.shown("m")]) == [None]
         slot.positions["impressions"] = 1
-        await slot.labels.close(slot.hold)
+        await slot.close()
         assert slot.topic.take() == []
         assert await slot.store.get_fields(KEYS.due("m0")) == {}
 
@@ -217,9 +224,9 @@ def test_what_is_not_checked_is_counted_as_its_list_closes_and_a_check_clears_it
         await slot.fold(7, view("a"))
         assert await kept() == Passed()
         slot.positions["impressions"] = 1
-        await slot.labels.close(slot.hold, told.append)
+        await slot.close(told.append)
         assert (await kept(), told) == (Passed(1, {job: Showings(1.0, NOW - 60_000) for job in "bc"}), [["m"]])
-        await slot.labels.close(slot.hold, told.append)
+        await slot.close(told.append)
         assert len(told) == 1  # nothing was due
         await slot.restart()  # whoever takes the slot goes on from what is stored
         await slot.fold(8, view("b", NOW - 10_000))

@@ -1,4 +1,4 @@
-"""Batches of one slot: in order, and those of one partition that wait together are handled together."""
+"""Batches of one slot: in order, and what waits together is handled together."""
 
 import asyncio
 from itertools import chain
@@ -19,35 +19,43 @@ def batch(topic: str, first: int, count: int, assignment: int = 1) -> Batch:
     return Batch(topic, 0, records, assignment)
 
 
-def drained(batches: list[Batch]) -> list[tuple[str, int, list[int]]]:
-    async def go() -> list[tuple[str, int, list[int]]]:
+Turn = list[tuple[str, int, list[int]]]
+
+
+def drained(batches: list[Batch]) -> list[Turn]:
+    async def go() -> list[Turn]:
         lane, found = _Lane(MOST), []
         for each in batches:
             await lane.put(each)
-        left = sum(len(each.records) for each in batches)
-        while left:
-            each = await lane.get()
-            left -= len(each.records)
-            found.append((each.topic, each.assignment, [record.offset for record in each.records]))
+        while lane.records:
+            found.append([
+                (each.topic, each.assignment, [record.offset for record in each.records]) for each in await lane.get()
+            ])  # fmt: skip
         return found
 
     return asyncio.run(go())
 
 
-def test_what_waits_of_one_partition_is_one_batch() -> None:
+def test_what_waits_is_one_turn_and_of_one_partition_one_batch() -> None:
     waiting = [batch("views", 0, 2), batch("saves", 0, 1), batch("views", 2, 3), batch("saves", 1, 1)]
-    assert drained(waiting) == [("views", 1, [0, 1, 2, 3, 4]), ("saves", 1, [0, 1])]
+    assert drained(waiting) == [[("views", 1, [0, 1, 2, 3, 4]), ("saves", 1, [0, 1])]]
+
+
+def test_a_turn_ends_before_it_grows_too_large_and_skips_nothing() -> None:
+    waiting = [batch("views", 0, 6), batch("saves", 0, 5), batch("views", 6, 1)]
+    assert drained(waiting) == [[("views", 1, list(range(6)))], [("saves", 1, list(range(5))), ("views", 1, [6])]]
 
 
 def test_a_batch_of_another_assignment_stays_apart() -> None:
     assert drained([batch("views", 0, 2), batch("views", 0, 2, assignment=2)]) == [
-        ("views", 1, [0, 1]),
-        ("views", 2, [0, 1]),
+        [("views", 1, [0, 1])],
+        [("views", 2, [0, 1])],
     ]
 
 
 def test_a_batch_that_was_fetched_too_large_is_left_as_it_is() -> None:
-    assert [len(offsets) for _, _, offsets in drained([batch("views", 0, 3 * MOST), batch("views", 30, 1)])] == [30, 1]
+    turns = drained([batch("views", 0, 3 * MOST), batch("views", 30, 1)])
+    assert [len(offsets) for turn in turns for _, _, offsets in turn] == [30, 1]
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, MOST), st.integers(1, 2)), max_size=30))
@@ -57,9 +65,12 @@ def test_every_record_comes_once_and_in_the_order_of_its_partition(sizes: list[t
     for topic, count, assignment in sizes:
         waiting.append(batch(topic, ends.get(topic, 0), count, assignment))
         ends[topic] = ends.get(topic, 0) + count
-    found = drained(waiting)
+    turns = drained(waiting)
     for topic, end in ends.items():
-        of_topic = [offsets for name, _, offsets in found if name == topic]
+        of_topic = [offsets for turn in turns for name, _, offsets in turn if name == topic]
         assert list(chain.from_iterable(of_topic)) == list(range(end))
-        assert all(len(offsets) <= MOST for offsets in of_topic)
-    assert len(found) <= len(waiting)
+    for turn in turns:
+        assert len({topic for topic, _, _ in turn}) == len(turn)
+        assert len({assignment for _, assignment, _ in turn}) == 1
+        assert sum(len(offsets) for _, _, offsets in turn) <= MOST
+    assert len(turns) <= len(waiting)

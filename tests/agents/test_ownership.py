@@ -55,7 +55,7 @@ def owner(store: MemoryStore, log: Log) -> Ownership:
 async def commit(ownership: Ownership, key: str, next_offset: int) -> Hold:
     hold = ownership.hold(*VIEWS)
     assert hold is not None
-    await hold.commit([Put(key, b"value")], ("job-views", next_offset), {"source/0": Mark("id", 7, 1)})
+    await hold.commit([Put(key, b"value")], {"job-views": next_offset}, {"source/0": Mark("id", 7, 1)})
     return hold
 
 
@@ -160,7 +160,11 @@ async def rest_waits_for_the_turns_in_hand_and_lets_no_other_begin() -> None:
     await asyncio.sleep(0)
     await ownership.take({TP("job-views", 3)})  # the group is assigned anew meanwhile
     assert not resting.done()
+    left = hold.unfinished = asyncio.create_task(asyncio.sleep(60))
     hold.turn.release()
+    await asyncio.sleep(0.01)
+    assert not resting.done()  # what a turn left to be done is waited for, too
+    left.cancel()
     await asyncio.wait_for(resting, 5)
     assert [each.name for each in ownership.holds()] == ["m3"]
     assert all(each.turn.locked() for each in ownership.holds())

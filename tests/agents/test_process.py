@@ -32,10 +32,10 @@ logging.getLogger("aiokafka.consumer.group_coordinator").setLevel(logging.INFO)
 
 class Slow(OwnerAgent):
     topics = (topic,)
-    async def handle(self, hold, topic, partition, records):
+    async def handle(self, hold, batches):
         print("begun", flush=True)
         await asyncio.sleep(float(batch_s))
-        await hold.commit([], (topic, records[-1].offset + 1), {})
+        await hold.commit([], {batch.topic: batch.next_offset for batch in batches}, {})
         print("done", flush=True)
 
 async def topic_ids(names):

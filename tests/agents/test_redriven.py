@@ -29,7 +29,7 @@ async def applied(hold: Hold, *records: Any, topic: str = "job-views") -> list[i
     """Offsets that are applied of one batch, all of it usable."""
     found = await redriven.arrivals(hold, KEYS, topic, records)
     first = [each.offset for each in records if found.first(each.offset)]
-    await hold.commit(found.writes(KEYS, hold.name), (topic, records[-1].offset + 1), {})
+    await hold.commit(found.writes(KEYS, hold.name), {topic: records[-1].offset + 1}, {})
     found.committed()
     return first
 

@@ -202,11 +202,12 @@ class Agent(OwnerAgent):
         self.handled: list[tuple[int, int]] = []
         self._more = asyncio.Condition()
 
-    async def handle(self, hold: Any, topic: str, partition: int, records: Sequence[Any]) -> None:  # noqa: ARG002
-        for record in records:
-            assert not isinstance(codecs.decode("JobView", record.value, self._writers), Rejected)
+    async def handle(self, hold: Any, batches: Sequence[Batch]) -> None:  # noqa: ARG002
+        for batch in batches:
+            for record in batch.records:
+                assert not isinstance(codecs.decode("JobView", record.value or b"", self._writers), Rejected)
         async with self._more:
-            self.handled += [(partition, record.offset) for record in records]
+            self.handled += [(batch.partition, record.offset) for batch in batches for record in batch.records]
             self._more.notify_all()
 
     async def until(self, partition: int, offset: int) -> None:

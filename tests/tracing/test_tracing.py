@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import msgspec
@@ -31,6 +32,17 @@ def of(trace: str, offset: int = 0, span: str = "1" * 16, *, sampled: bool = Tru
     return Read(offset, (("traceparent", f"00-{trace}-{span}-0{int(sampled)}".encode()),))
 
 
+class Batch(msgspec.Struct):
+    topic: str
+    partition: int
+    records: list[Read]
+
+
+def processing(topic: str, partition: int, records: list[Read]) -> AbstractContextManager[None]:
+    """A turn of the records of one partition."""
+    return tracing.turn([Batch(topic, partition, records)])
+
+
 @pytest.fixture
 def collector() -> Iterator[Collector]:
     with Collector() as collector:
@@ -50,8 +62,18 @@ def spans(collector: Collector) -> list[Span]:
     return sorted(collector.spans, key=lambda span: span.began)
 
 
+def test_a_turn_of_several_topics_says_which(on: Collector) -> None:
+    with tracing.turn([Batch("job-views", 2, [of(ONE, 7)]), Batch("job-saves", 2, [of(OTHER, 3), Read(4)])]):
+        pass
+    [turn] = spans(on)
+    assert turn.name == "process job-saves, job-views"
+    assert turn.links == [(ONE, "1" * 16), (OTHER, "1" * 16)]
+    assert turn.attributes["messaging.batch.message_count"] == 3
+    assert "messaging.destination.name" not in turn.attributes
+
+
 def test_a_batch_of_one_trace_is_part_of_it_and_says_what_conventions_ask_for(on: Collector) -> None:
-    with tracing.batch("job-views", 2, [of(ONE, 7), Read(8), of(ONE, 9)]):
+    with processing("job-views", 2, [of(ONE, 7), Read(8), of(ONE, 9)]):
         tracing.stage("fold", 0.25)
         with tracing.commit("m2", 3):
             pass
@@ -70,7 +92,7 @@ def test_a_batch_of_one_trace_is_part_of_it_and_says_what_conventions_ask_for(on
 
 
 def test_a_batch_of_several_traces_is_linked_to_each_once(on: Collector) -> None:
-    with tracing.batch("job-views", 0, [of(ONE, 1), of(OTHER, 2), of(ONE, 3), Read(4), of(ONE, 5, "2" * 16)]):
+    with processing("job-views", 0, [of(ONE, 1), of(OTHER, 2), of(ONE, 3), Read(4), of(ONE, 5, "2" * 16)]):
         pass
     [batch] = spans(on)
     assert batch.parent == ""
@@ -79,13 +101,13 @@ def test_a_batch_of_several_traces_is_linked_to_each_once(on: Collector) -> None
 
 
 def test_whoever_begins_a_trace_decides_whether_it_is_recorded(on: Collector) -> None:
-    with tracing.batch("a", 0, [of(ONE, sampled=False)]):
+    with processing("a", 0, [of(ONE, sampled=False)]):
         [(_, carried), *_] = tracing.carried()
-    with tracing.batch("b", 0, [of(ONE, sampled=False), of(OTHER, sampled=False)]):
+    with processing("b", 0, [of(ONE, sampled=False), of(OTHER, sampled=False)]):
         tracing.stage("fold", 0.1)
-    with tracing.batch("c", 0, [of(ONE, sampled=False), of(OTHER)]):
+    with processing("c", 0, [of(ONE, sampled=False), of(OTHER)]):
         pass
-    with tracing.batch("d", 0, [of(ONE, span="2" * 16), of(ONE, sampled=False), of(OTHER)]):
+    with processing("d", 0, [of(ONE, span="2" * 16), of(ONE, sampled=False), of(OTHER)]):
         pass
     assert carried.startswith(f"00-{ONE}-".encode())
     assert carried.endswith(b"-00"), "who reads what is sent knows that it is not"
@@ -99,9 +121,9 @@ def test_the_environment_decides_what_begins_here(collector: Collector, monkeypa
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=me")
     tracing.start("worker", Settings(tracing="otlp"))
-    with tracing.batch("a", 0, [Read(1)]), tracing.commit("m0", 1):
+    with processing("a", 0, [Read(1)]), tracing.commit("m0", 1):
         pass
-    with tracing.batch("b", 0, [of(ONE)]):
+    with processing("b", 0, [of(ONE)]):
         pass
     assert [(span.name, span.service) for span in spans(collector)] == [("process b", "recommender")]
     assert collector.headers[0]["authorization"] == "me"
@@ -127,7 +149,7 @@ def test_headers_that_are_none_are_no_context(on: Collector) -> None:
         (("traceparent", b"00-0-0-01"),),
         (("traceparent", b"00-" + b"0" * 32 + b"-" + b"1" * 16 + b"-01"),),
     ]
-    with tracing.batch("a", 0, [Read(number, headers) for number, headers in enumerate(broken)]):  # type: ignore[arg-type]
+    with processing("a", 0, [Read(number, headers) for number, headers in enumerate(broken)]):  # type: ignore[arg-type]
         pass
     [batch] = spans(on)
     assert (batch.parent, batch.links) == ("", [])
@@ -155,7 +177,7 @@ def test_off_it_imports_and_does_nothing() -> None:
     program = (
         "import sys; from streamrec import tracing; from streamrec.settings import Settings\n"
         "tracing.start('worker', Settings())\n"
-        "with tracing.batch('a', 0, []) as batch, tracing.commit('m0', 1), tracing.send([]), tracing.whole('p'):\n"
+        "with tracing.turn([]) as batch, tracing.commit('m0', 1), tracing.send([]), tracing.whole('p'):\n"
         "    tracing.stage('fold', 1.0)\n"
         "assert tracing.carried() == () and tracing.current() is None and batch is None\n"
         "assert not [name for name in sys.modules if name.startswith('opentelemetry')]\n"
