@@ -21,7 +21,7 @@ from streamrec.agents.jobs import JOB_TOPICS, JobAgent
 from streamrec.agents.labels import Labels
 from streamrec.agents.members import MemberAgent
 from streamrec.agents.network import NetworkAgent
-from streamrec.agents.ownership import Ownership, watermarks_by
+from streamrec.agents.ownership import Ownership, committed_by, watermarks_by
 from streamrec.agents.recommender import Recommender
 from streamrec.agents.schemas import Schemas
 from streamrec.kafka.admin import Admin
@@ -74,7 +74,10 @@ def build(settings: Settings, generation: Generation) -> StreamApp:
         garbage.settle()
         return await asyncio.to_thread(admin.topic_ids, names)
 
-    app.ownership = Ownership(store, keys, slot_name, topic_ids, watermarks_by(admin))
+    app.ownership = Ownership(
+        store, keys, slot_name, topic_ids, watermarks_by(admin),
+        lost_by=None if generation.number else committed_by(admin, app.conf.id),
+    )  # fmt: skip
     labels = Labels(settings, keys, producer, app.end)
     erasures = Erasures(keys)
     members = MemberAgent(
@@ -93,7 +96,7 @@ def build(settings: Settings, generation: Generation) -> StreamApp:
     async def watch() -> None:
         await app.watch(store, generation)
 
-    app.background = [serving.run, recommender.run, watch]
+    app.background = [serving.run, recommender.run, watch, app.watch_store]
     return app
 
 

@@ -205,7 +205,9 @@ class RedisSlot(Slot):
         if epoch is None:
             raise SetBackError(f"Redis has lost the state of slot {self._slot}: its data is gone")
         if int(epoch) < min(self._epochs):
-            raise SetBackError(f"Redis has gone back behind the last commit of slot {self._slot}: it has older data now")
+            raise SetBackError(
+                f"Redis has gone back behind the last commit of slot {self._slot}: it has older data now"
+            )
         if int(epoch) not in self._epochs:
             raise FencedError(f"slot {self._slot} has another owner")
 
