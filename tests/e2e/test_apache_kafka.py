@@ -20,7 +20,7 @@ from streamrec.local.scrape import metrics as scrape
 from tests.brokers import CHANGES, StartBroker
 
 from .conftest import System
-from .test_kills import POSTINGS, START, Log, differences
+from .judging import POSTINGS, START, Log, differences
 
 pytestmark = [pytest.mark.e2e, pytest.mark.servers, pytest.mark.kafka]
 
