@@ -89,7 +89,7 @@ LEARNING: Final = Row("Does it learn?", (
     ),
     Panel(
         title="Copies that the disk did not take", kind="figure", unit="short", limits=above(1, 10),
-        says="In an hour. Redis has the snapshots; the copy spares a long replay when Redis loses its data. Is the disk full: see the trainer's log.",
+        says="In an hour. Redis has the snapshots; a copy spares a replay when Redis loses its data. Why: the trainer's log.",
         queries=(Query("sum(increase(streamrec_model_copies_failed_total[1h]))", "failed"),),
     ),
     Panel(

@@ -45,6 +45,10 @@ class Process:
             )  # fmt: skip
 
     @property
+    def pid(self) -> int:
+        return self._popen.pid
+
+    @property
     def alive(self) -> bool:
         return self._popen.poll() is None
 
@@ -171,6 +175,10 @@ class System:
                 place = None if partitions is None else partition_of(key, partitions)
                 record = Record(topic=topic, key=key.encode(), value=value, partition=place)
             self._producer.send_now(record)
+        self.flush()
+
+    def flush(self) -> None:
+        """Wait until Kafka has acknowledged all that was sent."""
         self._producer.flush(30)
 
     def pending(self) -> dict[str, int]:
