@@ -28,6 +28,7 @@ from streamrec.kafka.admin import Admin
 from streamrec.kafka.producer import Producer
 from streamrec.ranking.default import default_workflow
 from streamrec.settings import Settings
+from streamrec.stores.base import StoreUnavailableError
 from streamrec.stores.connect import open_store
 from streamrec.stores.generations import Generation, current_of
 from streamrec.stores.serving import Serving
@@ -68,9 +69,12 @@ def build(settings: Settings, generation: Generation) -> StreamApp:
 
     async def topic_ids(names: Sequence[str]) -> dict[str, str]:
         # On every assignment, once the table is there: examples of a backlog need the jobs that they are about.
-        async with asyncio.timeout(_TABLE_PATIENCE_S):
-            while not serving.loaded:  # noqa: ASYNC110 - a matter of milliseconds, once in a process
-                await asyncio.sleep(0.02)
+        try:
+            async with asyncio.timeout(_TABLE_PATIENCE_S):
+                while not serving.loaded:  # noqa: ASYNC110 - a matter of milliseconds, once in a process
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            raise StoreUnavailableError(f"no table of jobs could be read within {_TABLE_PATIENCE_S:g} s") from None
         garbage.settle()
         return await asyncio.to_thread(admin.topic_ids, names)
 

@@ -131,7 +131,8 @@ def current_of(settings: Settings, *, claim: bool = False) -> Generation:
     """
     try:
         with connect(settings) as client:
-            if claim:
+            # Only what is not there is written: a Redis that is full or a replica can be read from all the same.
+            if claim and not client.exists(current_key(settings.namespace)):
                 client.set(current_key(settings.namespace), pack(unpack(None, settings.partitions)), nx=True)
             return current(client, settings)
     except redis.RedisError as error:

@@ -160,7 +160,9 @@ class Serving:
         table = JobTable(max(1024, len(found)))
         await self._read_jobs(table, (job_id for key in found if (job_id := keys.job_id(key)) is not None), keys)
         # Before anything is made of these features: whoever learns from it must know what they are.
-        await self.store.put([Put(keys.feature_set(FEATURE_SET), registered.pack(feature_names()))])
+        name, columns = keys.feature_set(FEATURE_SET), registered.pack(feature_names())
+        if await self.store.get([name]) != [columns]:  # a Redis that takes no writes can still be served from
+            await self.store.put([Put(name, columns)])
         self.table, self._after, self.current_at = table, after, began
         self.loaded, self._stale = True, False
         if keys != self.keys:

@@ -110,14 +110,18 @@ def differences(system: Any, log: Log) -> list[str]:
 
 
 def replayed_model(system: Any) -> JobCheck:
-    """The model that a replay of ``training-examples`` gives, where of one example the first one produced counts."""
-    model, seen = JobCheck(FEATURE_SET, feature_names()), set()
+    """The model that a replay of ``training-examples`` gives, where of what was derived twice the first time counts.
+
+    Each derivation goes out in the order of its source. So what comes after a later place of the same source is of another
+    time, also where the first time made no example of it: the table of jobs, say, was not as far.
+    """
+    model, learned = JobCheck(FEATURE_SET, feature_names()), dict[tuple[str, int], tuple[int, int]]()
     for record in read(system.settings, "training-examples"):
         example = codecs.decode("TrainingExample", record.value or b"")
         assert isinstance(example, TrainingExample)
-        identity = (example.source_topic, example.source_partition, example.source_offset, example.source_index)
-        if identity not in seen:
-            seen.add(identity)
+        source, place = (example.source_topic, example.source_partition), (example.source_offset, example.source_index)
+        if place > learned.get(source, (-1, -1)):
+            learned[source] = place
             model.learn(example)
     return model
 

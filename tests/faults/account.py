@@ -59,6 +59,6 @@ def judge(system: Any, log: Traffic, *, model: bool = True) -> Account:
     assert (found.lost, found.doubled) == (0, 0), found
     if model:
         replayed, stored = replayed_model(system), stored_model(system)
-        assert stored.examples == replayed.examples > 0
+        assert stored.examples == replayed.examples > 0, (stored.examples, replayed.examples)
         assert stored.state == replayed.state()
     return found
