@@ -26,7 +26,9 @@ def report(request: pytest.FixtureRequest, long: bool) -> Iterator[Report]:
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory, kafka_installed: Installation) -> Iterator[Site]:
     """One on Apache Kafka that the tests of a file share, all of it running; each leaves it well."""
-    built = Site(Path(tmp_path_factory.mktemp("site")), lambda place: LastingKafka(place, kafka_installed, 2))
+    built = Site(
+        Path(tmp_path_factory.mktemp("site")), lambda place: LastingKafka(place, kafka_installed, 2), partitions=6
+    )
     try:
         built.begin()
         yield built

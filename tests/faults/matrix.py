@@ -81,8 +81,8 @@ ROWS: Final = (
         f"{RUNNING}::test_kafka_out_of_reach", POSITIONS),
     Row("Disk full at a snapshot", "Redis has the model, the copy stays what it was, the trainer learns on. Exact.",
         f"{RUNNING}::test_disk_full_at_a_snapshot", "", BITES),
-    Row("Disk full at a checkpoint of a rebuild", "It ends with exit code 1 and says why; the next run goes on. Exact.",
-        f"{FRESH}::test_a_rebuild_on_a_full_disk_says_so_and_goes_on_later", "", "it does end"),
+    Row("Disk full at a checkpoint of a rebuild", "It says so and goes on: only an interruption would cost more. Exact.",
+        f"{FRESH}::test_a_rebuild_on_a_full_disk_goes_on_without_keeping_its_work", "", "the test asks for what it says"),
     Row("From one worker to three and back, while busy", "One writer a slot at any time. Exact.",
         f"{RUNNING}::test_from_one_worker_to_three_and_back", NO_FENCE),
     Row("A fresh broker under an old Redis", "Explained with the remedy, exit code 3; nothing is skipped or written.",
@@ -100,30 +100,31 @@ ROWS: Final = (
 HEAD: Final = """\
 # Reliability
 
-What may go wrong, what is promised then, the test that makes it go wrong, and what its last run measured. *Exact* means, of every
-row that says so: keys that one input partition feeds are byte for byte what an uninterrupted run holds; keys that several feed have
-exact counts, and sums to 1e-9; the stored model is the replay of `training-examples`; and every record that was produced is
+What may go wrong, what is promised then, the test that makes it go wrong, and what its last run measured. *Exact* means, in every
+row that says so: keys that one input partition feeds are byte for byte what an uninterrupted run holds; keys that several feed
+have exact counts, and sums to 1e-9; the stored model is the replay of `training-examples`; and every record that was produced is
 accounted for: in the state, a counted duplicate, or a dead letter.
 
-- `make test` runs the short forms, `make soak` the long ones (`pytest -m soak --long tests/faults`). `STREAMREC_SEED` repeats random
-  moments; a failure prints it.
-- *runs* is how often the fault was injected, *events* how many records were sent meanwhile and before, *lost* and *doubled* how many
-  effects on members and jobs there were too few or too many. *worst answer* is the longest that a request for a list took, on a busy
-  machine of two cores, while producers sent 150 records a second; the promise is twice `lookup_budget_ms` (200 ms each) and the
-  ranking. No answer had a status but 200. *degraded*: answers that said how they fell short.
-- The *control* is the test in which the guard is taken away and the comparison fails; where there is none, the column says how one
-  sees that the fault was there at all.
+- `make test` runs the short forms, `make soak` the long ones (`pytest -m soak --long tests/faults`). `STREAMREC_SEED` repeats
+  random moments; a failure prints it.
+- *runs* is how often the fault was injected, *events* how many records the installation had been sent by then, *lost* and
+  *doubled* how many effects on members and jobs there were too few or too many. *worst answer* is the longest that a request
+  for a list took, on a busy machine of two cores, while producers sent 150 records a second; the promise is twice
+  `lookup_budget_ms` (200 ms each) and the ranking. No answer had a status but 200. *degraded*: answers that said how they fell
+  short.
+- The *control* is the test in which the guard is taken away and the comparison fails; where there is none, it says how one sees
+  that the fault was there at all.
 
 """
 FOOT: Final = """
 ## What is not promised
 
 - Ranked lists and impressions from the lookup are best effort; answers during a fault are degraded, and say so.
-- A Redis that loses writes that it has acknowledged (`appendfsync everysec`, a replica that lags) is made good from the log. Of what
-  is learned from impressions the order may then differ: of two derivations of the same place the first that was produced counts.
-- The one lookup of the tests is not there while it is killed and starts again (*refused*); run two.
-- An example that is only made when a batch is derived a second time, since the table of jobs was not as far the first time, is
-  not learned: the first derivation counts.
+- A Redis that loses writes that it has acknowledged (`appendfsync everysec`, a replica that lags) is made good from the log. Of
+  what is learned from impressions the order may then differ: of two derivations of the same place the first counts.
+- An example that is made only when a batch is derived for a second time, since the table of jobs was not as far the first time,
+  is not learned: the first derivation counts.
+- The one lookup of the tests is not there while it is killed and starts again (*refused*): run two.
 
 Made by `python -m tests.faults.matrix` of the tests' own measurements (`ops/reliability/results.json`); do not edit.
 """
