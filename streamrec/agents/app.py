@@ -118,6 +118,8 @@ class StreamApp(faust.App):  # type: ignore[misc]
                     break
             except StoreUnavailableError as error:
                 log.debug("cannot look for a new generation: %s", error)
+        if self.anew == SET_BACK:
+            return  # is stopping already: a second signal would end it at once
         log.info("the state has been built anew: starting again with it")
         os.kill(os.getpid(), signal.SIGTERM)
 
@@ -128,8 +130,7 @@ class StreamApp(faust.App):  # type: ignore[misc]
             try:
                 await self.ownership.verify()
             except SetBackError as error:
-                self.set_back(error)
-                return
+                return self.set_back(error)
             except StoreUnavailableError as error:
                 log.debug("cannot look whether the store holds all: %s", error)
 
