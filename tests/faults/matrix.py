@@ -51,7 +51,7 @@ ROWS: Final = (
         f"{RUNNING}::test_kafka_restarted", "", BITES),
     Row("One broker of three lost, each in turn", "Nobody waits longer than it takes to elect another. Exact.",
         f"{KAFKA}::test_any_one_of_three_nodes_may_die", "", "a broker is gone, and comes back behind the others"),
-    Row("Redis restarted with its data (SIGKILL, appendfsync always)",
+    Row("Redis restarted with its data (SIGKILL, append-only file)",
         "Events wait; lists are answered within their budget, degraded. Exact.",
         f"{RUNNING}::test_redis_restarted_with_its_data", POSITIONS),
     Row("Redis rolled back under running workers (an older file)",

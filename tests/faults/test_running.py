@@ -142,7 +142,7 @@ def test_kafka_restarted(site: Site, log: Traffic, report: Report, long: bool) -
 
 
 def test_redis_restarted_with_its_data(site: Site, log: Traffic, report: Report, long: bool) -> None:
-    """SIGKILL of a Redis that keeps every write (appendfsync always): lists are answered without it, and events wait."""
+    """SIGKILL of a Redis that keeps every write: lists are answered without it, and events wait."""
     restarts = 10 if long else 1
     with Asker(site.settings.lookup_port) as asked, Load(site, log):
         for _ in range(restarts):
