@@ -12,6 +12,7 @@ import pytest
 
 from streamrec.local.ports import free_port
 from tests.e2e.judging import POSTINGS, Log, differences, replayed_model, stored_model
+from tests.faults.report import Report
 
 pytestmark = [pytest.mark.e2e, pytest.mark.servers]
 
@@ -34,7 +35,9 @@ def kill_worker_at(system: Any, log: Log, fault: str, spoil: str = "") -> None:
     assert worker.code == -signal.SIGKILL, f"{fault} was never reached; the worker ended with {worker.code}"
 
 
-def test_a_worker_killed_at_every_point_loses_nothing_and_counts_nothing_twice(make_system: Callable[..., Any]) -> None:
+def test_a_worker_killed_at_every_point_loses_nothing_and_counts_nothing_twice(
+    make_system: Callable[..., Any], report: Report
+) -> None:
     system, log = make_system(session_timeout_s=3.0), Log(1)
     system.produce(("job-postings", posting) for posting in POSTINGS)
     for fault in WORKER_FAULTS:
@@ -43,9 +46,12 @@ def test_a_worker_killed_at_every_point_loses_nothing_and_counts_nothing_twice(m
     system.produce(log.more(200))
     system.settle(trainer=False)
     assert differences(system, log) == []
+    report.add_effects(system, log, runs=len(WORKER_FAULTS))
 
 
-def test_a_trainer_killed_at_every_point_holds_the_replay_of_its_examples(make_system: Callable[..., Any]) -> None:
+def test_a_trainer_killed_at_every_point_holds_the_replay_of_its_examples(
+    make_system: Callable[..., Any], report: Report
+) -> None:
     system, log = make_system(session_timeout_s=3.0), Log(2)
     system.produce(("job-postings", posting) for posting in POSTINGS)
     system.start("worker")
@@ -63,6 +69,7 @@ def test_a_trainer_killed_at_every_point_holds_the_replay_of_its_examples(make_s
     replayed, stored = replayed_model(system), stored_model(system)
     assert stored.examples == replayed.examples > 100
     assert stored.state == replayed.state()
+    report.add_effects(system, log, runs=len(TRAINER_FAULTS))
 
 
 # Each guard taken away, as Python run in the worker before its command, with the fault that then bites.
@@ -147,13 +154,14 @@ def wake_a_zombie(system: Any, log: Log, fault: str, spoil: str = "") -> Any:
     return zombie
 
 
-def test_a_worker_that_slept_through_its_session_cannot_write(make_system: Callable[..., Any]) -> None:
+def test_a_worker_that_slept_through_its_session_cannot_write(make_system: Callable[..., Any], report: Report) -> None:
     system, log = make_system(session_timeout_s=3.0), Log(4, members=4)
     zombie = wake_a_zombie(system, log, "sleep-before-commit@job-views:1")
     system.wait(lambda: "to another worker; its batch of job-views is left" in zombie.said, "the fence to hold", 60)
     system.produce(log.more(300))
     system.settle(trainer=False)
     assert differences(system, log) == []
+    report.add_effects(system, log, runs=1)
 
 
 @pytest.mark.control

@@ -8,7 +8,7 @@ from streamrec import codecs
 from streamrec.events import DeadLetter
 from streamrec.features.state import JobState, MemberState, unpack
 from streamrec.kafka.reader import read
-from tests.e2e.judging import differences, expected, replayed_model, stored_model
+from tests.e2e.judging import Log, differences, expected, replayed_model, stored_model
 from tests.faults.traffic import Traffic
 
 TOPICS = ("job-views", "job-saves")
@@ -26,8 +26,8 @@ class Account(msgspec.Struct, frozen=True):
     doubled: int
 
 
-def account(system: Any, log: Traffic) -> Account:
-    """Counted in Kafka's log, in the state and among the dead letters, by nothing that the processes say of themselves."""
+def effects(system: Any, log: Log) -> tuple[int, int, int]:
+    """How many events are in the state of members, and how many effects on members and jobs are missing, and are too many."""
     members, jobs, _ = expected(log)
     lost = doubled = processed = 0
     pairs = []
@@ -38,6 +38,12 @@ def account(system: Any, log: Traffic) -> Account:
     pairs += [(unpack(JobState, system.client.get(system.keys.job(job))).version, jobs[job].version) for job in jobs]
     for have, want in pairs:
         lost, doubled = lost + max(0, want - have), doubled + max(0, have - want)
+    return processed, lost, doubled
+
+
+def account(system: Any, log: Traffic) -> Account:
+    """Counted in Kafka's log, in the state and among the dead letters, by nothing that the processes say of themselves."""
+    processed, lost, doubled = effects(system, log)
     letters = {
         (letter.topic, letter.partition, letter.offset)
         for record in read(system.settings, "dead-letters")

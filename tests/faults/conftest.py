@@ -1,6 +1,5 @@
-"""Installations to hurt, and the files that say how they bore it."""
+"""Installations to hurt."""
 
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -8,19 +7,7 @@ from typing import Any
 import pytest
 
 from streamrec.local.kafka import Installation
-from tests.faults.report import Report
 from tests.faults.site import EmbeddedBroker, LastingKafka, Site
-
-
-@pytest.fixture
-def report(request: pytest.FixtureRequest, long: bool) -> Iterator[Report]:
-    """Takes what the test measured; written if the test passes."""
-    name = request.node.nodeid.partition("[")[0]
-    made = Report(name, long)
-    began, failed = time.monotonic(), request.session.testsfailed
-    yield made
-    if request.session.testsfailed == failed:
-        made.write(time.monotonic() - began)
 
 
 @pytest.fixture(scope="module")

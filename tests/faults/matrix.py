@@ -133,12 +133,12 @@ Made by `python -m tests.faults.matrix` of the tests' own measurements (`ops/rel
 def newest() -> dict[str, list[Result]]:
     """Results by test, the long form first."""
     stored: list[Result] = msgspec.json.decode(RESULTS.read_bytes(), type=list[Result]) if RESULTS.exists() else []
-    found = {(result.test, result.long): result for result in stored}
+    found = {(result.test, result.variant, result.long): result for result in stored}
     for path in sorted(MEASURED.glob("*.json")):
         result = msgspec.json.decode(path.read_bytes(), type=Result)
-        found[result.test, result.long] = result
+        found[result.test, result.variant, result.long] = result
     by_test: dict[str, list[Result]] = {}
-    for (test, _), result in sorted(found.items(), key=lambda item: (item[0][0], not item[0][1])):
+    for (test, *_), result in sorted(found.items(), key=lambda item: (*item[0][:2], not item[0][2])):
         by_test.setdefault(test, []).append(result)
     return by_test
 
@@ -152,7 +152,7 @@ def _figures(result: Result) -> str:
     answer = "" if result.worst_lookup_ms is None else f"{result.worst_lookup_ms:,.0f} ms of {result.answers:,}"
     degraded = ", ".join(f"{count:,} {reason}" for reason, count in sorted(result.degraded.items()))
     refused = f"; {result.refused:,} refused" if result.refused else ""
-    form = "long" if result.long else "short"
+    form = f"{'long' if result.long else 'short'}{f', {result.variant}' if result.variant else ''}"
     note = f" {result.note}" if result.note else ""
     return (
         f"| {result.on}, {form}, {result.seconds:,.0f} s | {result.runs:,} | {result.events:,} | {result.lost:,} | "

@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from tests.faults.account import Account
+from tests.e2e.judging import Log
+from tests.faults.account import Account, effects
 from tests.faults.traffic import Asker
 
 MEASURED = Path(__file__).parents[2] / ".streamrec" / "reliability"
@@ -17,6 +18,7 @@ class Result(msgspec.Struct, kw_only=True):
     """Of one test; the names are those of the matrix' columns."""
 
     test: str
+    variant: str = ""
     on: str = ""
     long: bool = False
     runs: int = 1
@@ -37,7 +39,8 @@ class Report:
     """Of one test; written when the test has passed."""
 
     def __init__(self, test: str, long: bool) -> None:
-        self.result = Result(test=test, long=long)
+        name, _, variant = test.partition("[")
+        self.result = Result(test=name, variant=variant.removesuffix("]"), long=long)
 
     def add(self, account: Account | None = None, asked: Asker | None = None, **others: Any) -> None:
         """Take over what an account, an asker or the test itself found."""
@@ -55,12 +58,18 @@ class Report:
         for name, value in others.items():
             setattr(result, name, value)
 
+    def add_effects(self, system: Any, log: Log, runs: int) -> None:
+        """Of a test that sends events only: count what is lost and doubled."""
+        _, lost, doubled = effects(system, log)
+        self.add(runs=runs, events=len(log.events), lost=lost, doubled=doubled)
+
     def write(self, seconds: float) -> None:
         """One file a test and form, in place of that of the run before."""
         self.result.seconds = round(seconds, 1)
         self.result.on = datetime.datetime.now(datetime.UTC).date().isoformat()
         MEASURED.mkdir(parents=True, exist_ok=True)
-        name = self.result.test.replace("/", ".").replace("::", "-") + ("-long" if self.result.long else "")
+        parts = (self.result.test, self.result.variant, "long" if self.result.long else "short")
+        name = "-".join(filter(None, parts)).replace("/", ".").replace("::", "-")
         path = MEASURED / f"{name}.json"
         partial = path.with_suffix(f".{os.getpid()}")
         partial.write_bytes(msgspec.json.format(msgspec.json.encode(self.result)) + b"\n")
