@@ -6,13 +6,17 @@ Bytes go through unchanged, by two threads a connection; a fault may begin and e
 import contextlib
 import socket
 import struct
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 from streamrec.local.ports import free_port
 
+_ROOT: Final = Path(__file__).parents[2]
 _PIECE: Final = 65_536
 _AT_ONCE: Final = struct.pack("ii", 1, 0)  # of SO_LINGER: close sends RST, as a peer that is suddenly gone
 
@@ -143,3 +147,75 @@ def _end(end: socket.socket) -> None:
     with contextlib.suppress(OSError):
         end.shutdown(socket.SHUT_RDWR)  # wakes the thread that reads it
     end.close()
+
+
+class Net:
+    """A `Proxy` in a process of its own, so that the network does not wait for the test; the same methods."""
+
+    def __init__(self, target: str) -> None:
+        self.port = free_port()
+        command = [sys.executable, "-m", "tests.faults.proxy", target, str(self.port)]
+        self._process = subprocess.Popen(command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._told()
+
+    @property
+    def address(self) -> str:
+        """``host:port`` to connect to."""
+        return f"127.0.0.1:{self.port}"
+
+    def cut(self) -> None:
+        self._tell("cut")
+
+    def hole(self) -> None:
+        self._tell("hole")
+
+    def delay(self, seconds: float) -> None:
+        self._tell("delay", str(seconds))
+
+    def throttle(self, bytes_per_s: float) -> None:
+        self._tell("throttle", str(bytes_per_s))
+
+    def restore(self) -> None:
+        self._tell("restore")
+
+    def redirect(self, target: str) -> None:
+        self._tell("redirect", target)
+
+    def close(self) -> None:
+        """End everything. Safe to call twice."""
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.communicate()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _tell(self, *words: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(" ".join(words) + "\n")
+        self._process.stdin.flush()
+        self._told()
+
+    def _told(self) -> None:
+        assert self._process.stdout is not None
+        if self._process.stdout.readline() != "done\n":
+            raise RuntimeError("the proxy's process has ended")
+
+
+def main(target: str, port: str) -> None:
+    """Do what the lines of the standard input say, until it ends: with the process that wrote to it."""
+    proxy = Proxy(target, int(port))
+    print("done", flush=True)
+    for line in sys.stdin:
+        name, *words = line.split()
+        getattr(proxy, name)(*(word if name == "redirect" else float(word) for word in words))
+        print("done", flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -17,7 +17,7 @@ from streamrec.local.servers import start_broker, start_redis
 from tests.brokers import CHANGES
 from tests.e2e.conftest import Process, System
 from tests.e2e.judging import POSTINGS
-from tests.faults.proxy import Proxy
+from tests.faults.proxy import Net
 
 SESSION_S: Final = 2.0
 # What Redis has acknowledged is in the kernel by then: SIGKILL takes nothing of it, and no disk has to be waited for.
@@ -68,7 +68,7 @@ class LastingKafka:
         self._directory, self._installed = directory, installed
         own, controller, *inner = free_ports(2 + proxied)
         self._ports = Ports(own, controller)
-        self.proxies = [Proxy(f"127.0.0.1:{port}") for port in inner]
+        self.proxies = [Net(f"127.0.0.1:{port}") for port in inner]
         names = [f"PROXIED{number}" for number in range(proxied)]
         listeners = [f"BROKER://127.0.0.1:{own}", f"CONTROLLER://127.0.0.1:{controller}"]
         advertised = [f"BROKER://127.0.0.1:{own}"]
@@ -106,7 +106,7 @@ class LastingKafka:
 class EmbeddedBroker:
     """The embedded broker in the same clothes, without a proxy: for what has nothing to do with the network or the log."""
 
-    proxies: tuple[Proxy, ...] = ()
+    proxies: tuple[Net, ...] = ()
 
     def __init__(self, directory: Path) -> None:
         self._server = start_broker(directory)
@@ -135,7 +135,7 @@ class Site(System):
     def __init__(self, directory: Path, broker: Callable[[Path], Any], **overrides: Any) -> None:
         self.node = broker(directory)
         self.lasting = LastingRedis(directory / "redis")
-        self.inner_redis, self.outer_redis, self._own_redis = (Proxy(self.lasting.address) for _ in range(3))
+        self.inner_redis, self.outer_redis, self._own_redis = (Net(self.lasting.address) for _ in range(3))
         self.inner_kafka: Any
         self.outer_kafka: Any
         self.inner_kafka, self.outer_kafka = self.node.proxies or (None, None)

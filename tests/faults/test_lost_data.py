@@ -16,7 +16,7 @@ from streamrec.stores.connect import connect
 from streamrec.stores.positions import Position, unpack
 from tests.e2e.judging import differences
 from tests.faults.account import account, judge
-from tests.faults.proxy import Proxy
+from tests.faults.proxy import Net
 from tests.faults.report import Report
 from tests.faults.site import Site
 from tests.faults.test_running import PATIENCE_S, goes_on, in_time
@@ -129,7 +129,7 @@ def test_restarted_without_its_data(site: Site, log: Traffic, report: Report) ->
 
 def test_failed_over_to_a_replica_that_lacks_the_last_writes(site: Site, log: Traffic, report: Report) -> None:
     """Replication had stood still when the primary died."""
-    with Proxy(site.lasting.address) as link:
+    with Net(site.lasting.address) as link:
         options = ("--replicaof", "127.0.0.1", str(link.port), "--appendonly", "yes")
         replica = start_redis(site.directory / "replica", options=options)
         site.servers["replica"] = replica

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.faults.proxy import Proxy
+from tests.faults.proxy import Net, Proxy
 
 
 class Echo(socketserver.BaseRequestHandler):
@@ -109,5 +109,34 @@ def test_redirected_connections_reach_somebody_else() -> None:
                 ask(before, b"x")
         with connect(proxy) as after:
             assert ask(after, b"x").startswith(b"2")
+        one.shutdown()
+        two.shutdown()
+
+
+def test_in_a_process_of_its_own_it_does_the_same() -> None:
+    with Server(b"") as one, Server(b"2") as two, Net(one.address) as net:
+        with socket.create_connection(("127.0.0.1", net.port), timeout=5) as connection:
+            assert ask(connection, b"x") == b"x"
+            net.delay(0.1)
+            began = time.monotonic()
+            ask(connection, b"x")
+            assert time.monotonic() - began >= 0.2
+            net.restore()
+            net.throttle(1e9)
+            net.hole()
+            connection.settimeout(0.2)
+            with pytest.raises(TimeoutError):
+                ask(connection, b"held")
+            net.restore()
+            net.cut()
+            with pytest.raises(ConnectionError):
+                ask(connection, b"x")
+        net.restore()
+        net.redirect(two.address)
+        with socket.create_connection(("127.0.0.1", net.port), timeout=5) as connection:
+            assert ask(connection, b"x").startswith(b"2")
+        net.close()
+        with pytest.raises(ConnectionError):
+            socket.create_connection(("127.0.0.1", net.port), timeout=5)
         one.shutdown()
         two.shutdown()
