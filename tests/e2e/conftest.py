@@ -146,11 +146,11 @@ class System:
         self.processes.append(process)
         return process
 
-    def start_all(self) -> None:
+    def start_all(self, patience_s: float = 30) -> None:
         """Worker, trainer and lookup, up and ready."""
         for name in ("worker", "trainer", "lookup"):
             self.start(name)
-        self.wait(self.ready, "the lookup to be ready", 30)
+        self.wait(self.ready, "the lookup to be ready", patience_s)
 
     def ready(self) -> bool:
         try:

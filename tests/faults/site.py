@@ -164,8 +164,8 @@ class Site(System):
     def begin(self) -> None:
         """Postings, then worker, trainer and lookup: all there, and everything produced in the state."""
         self.produce(("job-postings", posting) for posting in POSTINGS)
-        self.start_all()
-        self.settle(90, trainer=False)
+        self.start_all(_OUTLAST_S)
+        self.settle(_OUTLAST_S, trainer=False)
 
     def flush(self) -> None:
         """Wait for the acknowledgements, as long as a Kafka that is away may take."""
