@@ -87,6 +87,8 @@ class Process:
 class System:
     """Starts, feeds, asks, kills and waits; everything is gone after `close`."""
 
+    kafka_patience_s: float | None = None  # of the test's own questions; None: as of commands
+
     def __init__(self, directory: Path, start_broker: StartBroker, **overrides: Any) -> None:
         """`overrides` are settings; with `kafka` or `redis` among them, somebody else's is used."""
         self.directory = directory
@@ -104,7 +106,7 @@ class System:
             **{"snapshot_interval_s": 0.5, "explore": 0.0, **overrides},  # lists purely by score, unless asked for
         )  # fmt: skip
         self.specs = topics.load()
-        self.admin = Admin(self.settings)
+        self.admin = Admin(self.settings, self.kafka_patience_s)
         self.admin.create(self.specs)
         self.client = connect(self.settings)
         self._producer = Producer(self.settings)

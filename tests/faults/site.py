@@ -132,6 +132,8 @@ class Site(System):
         The lookup's.
     """
 
+    kafka_patience_s = _OUTLAST_S  # Kafka may be away, or just starting
+
     def __init__(self, directory: Path, broker: Callable[[Path], Any], **overrides: Any) -> None:
         self.node = broker(directory)
         self.lasting = LastingRedis(directory / "redis")
