@@ -33,7 +33,7 @@ class Row(NamedTuple):
 
 POSITIONS = f"{KILLS}::test_without_the_guard_the_comparison_fails"
 NO_FENCE = f"{KILLS}::test_without_the_fence_it_does"
-NOT_LOOKING = f"{LOST}::test_whoever_does_not_look_loses_what_redis_lost"
+NOT_LOOKING = "tests/faults/test_not_looking.py::test_whoever_does_not_look_loses_what_redis_lost"
 BITES = "the test itself waits until metrics tell of the fault"
 
 ROWS: Final = (

@@ -23,7 +23,7 @@ from tests.faults.traffic import Asker, Load, Traffic
 pytestmark = [pytest.mark.e2e, pytest.mark.servers, pytest.mark.kafka, pytest.mark.soak]
 
 PATIENCE_S: Final = 120.0
-MARGIN_S: Final = 2.0  # for ranking, and for two cores that other tests keep busy
+MARGIN_S: Final = 4.0  # for ranking, and for two cores that other tests keep busy
 
 
 @pytest.fixture(scope="module")
