@@ -229,6 +229,7 @@ class Ownership:
             The store or Kafka has not answered for a minute.
         """
         for hold in self._holds.values():
+            hold.lost = True  # first: whoever has it in hand still must not take our own next owner for somebody else
             await hold.slot.close()
         self._holds.clear()
         partitions = sorted(assigned)

@@ -177,30 +177,36 @@ class TrainerAgent(OwnerAgent):
             hold = self._hold
             if hold is None or hold.lost:
                 return
-            if self._saved_examples == self._model.examples:
-                if (
-                    hold.next_offset(TOPIC) < self._next_offset
-                ):  # what was read taught nothing: tombstones, dead letters
-                    await hold.commit([], (TOPIC, self._next_offset), {})
-                else:
-                    await hold.slot.read([])  # whether the last snapshot is still there
-                return
-            with metrics.SNAPSHOT_SECONDS.labels(JobCheck.name).time():
-                taken = self._take(hold)
-                packed = snapshots.pack(taken)
-                FAULTS.reach("before-commit", TOPIC)
-                version = str(self._version + 1).encode()
-                writes: list[Write] = [
-                    Put(self._keys.model(JobCheck.name), packed),
-                    Put(self._keys.model_version(JobCheck.name), version),
-                    Append(self._keys.changes(MODEL_SLOT), version, _CHANGES_KEPT),
-                ]
-                await hold.commit(writes, (TOPIC, self._next_offset), {})
-                FAULTS.reach("after-commit", TOPIC)
-                self._version += 1
-                self._saved_examples = self._model.examples
-            await asyncio.to_thread(self._write_copy, packed, taken)
-            metrics.SNAPSHOT_TIME.labels(JobCheck.name).set_to_current_time()
+            try:
+                await self._snapshot(hold)
+            except FencedError:
+                if hold.lost:  # let go meanwhile, as partitions are assigned anew: it is we who have taken it
+                    return
+                raise
+
+    async def _snapshot(self, hold: Hold) -> None:
+        if self._saved_examples == self._model.examples:
+            if hold.next_offset(TOPIC) < self._next_offset:  # what was read taught nothing: tombstones, dead letters
+                await hold.commit([], (TOPIC, self._next_offset), {})
+            else:
+                await hold.slot.read([])  # whether the last snapshot is still there
+            return
+        with metrics.SNAPSHOT_SECONDS.labels(JobCheck.name).time():
+            taken = self._take(hold)
+            packed = snapshots.pack(taken)
+            FAULTS.reach("before-commit", TOPIC)
+            version = str(self._version + 1).encode()
+            writes: list[Write] = [
+                Put(self._keys.model(JobCheck.name), packed),
+                Put(self._keys.model_version(JobCheck.name), version),
+                Append(self._keys.changes(MODEL_SLOT), version, _CHANGES_KEPT),
+            ]
+            await hold.commit(writes, (TOPIC, self._next_offset), {})
+            FAULTS.reach("after-commit", TOPIC)
+            self._version += 1
+            self._saved_examples = self._model.examples
+        await asyncio.to_thread(self._write_copy, packed, taken)
+        metrics.SNAPSHOT_TIME.labels(JobCheck.name).set_to_current_time()
 
     def _take(self, hold: Hold) -> Snapshot:
         position = LearnedPosition(TOPIC, hold.topic_ids[TOPIC], 0, self._next_offset)

@@ -20,7 +20,7 @@ from streamrec.models import snapshot as snapshots
 from streamrec.models.card import Card
 from streamrec.models.planted import planted_examples, planted_stream
 from streamrec.settings import Settings
-from streamrec.stores.base import Delete, Put, SetBackError
+from streamrec.stores.base import Delete, FencedError, Put, SetBackError
 from streamrec.stores.keys import MODEL_SLOT, Keys
 from streamrec.stores.memory import MemoryStore
 
@@ -146,6 +146,31 @@ async def test_a_store_that_lost_the_snapshot_is_noticed_though_nothing_new_is_l
     await made.snapshot()
     await store.put([Delete(keys.epoch(MODEL_SLOT))])
     with pytest.raises(SetBackError):
+        await made.snapshot()
+
+
+@pytest.mark.anyio
+async def test_a_slot_that_is_taken_anew_by_ourselves_in_the_middle_of_a_snapshot_is_no_other_trainer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = Keys("t", 1)
+    store = MemoryStore(keys)
+    hold = Hold(MODEL_SLOT, await store.take(MODEL_SLOT), keys, {trainer.TOPIC: "topic-id"})
+    await hold.load()
+    made = TrainerAgent(Settings(data_dir=str(tmp_path)), keys, cast(Any, None))
+    await made.prepare(hold)
+    made._model.learn(widened(next(iter(planted_examples(1))), "mail"))
+    commit, ours = hold.commit, True
+
+    async def overtaken(*arguments: Any) -> None:
+        hold.lost = ours  # what `Ownership.take` does with what it lets go
+        await store.take(MODEL_SLOT)
+        await commit(*arguments)
+
+    monkeypatch.setattr(hold, "commit", overtaken)
+    await made.snapshot()
+    hold.lost = ours = False
+    with pytest.raises(FencedError):
         await made.snapshot()
 
 
