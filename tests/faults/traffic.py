@@ -90,17 +90,26 @@ class Asker:
         How often there was no lookup to ask: none listened, or it ended with the question in hand.
     worst_s
         The longest that an answer took.
+    stalled_s
+        The longest that this process, which only slept, got no turn: what a machine that others keep busy adds to everything.
     """
 
     def __init__(self, port: int) -> None:
         self.statuses: Counter[int] = Counter()
         self.degraded: Counter[str] = Counter()
         self.refused = 0
-        self.worst_s = 0.0
+        self.worst_s = self.stalled_s = 0.0
         self.empty = 0
         self._url = f"http://127.0.0.1:{port}"
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
+        self._sleeper = threading.Thread(target=self._sleep, daemon=True)
+
+    def _sleep(self) -> None:
+        before = time.monotonic()
+        while not self._over.wait(_ASKED_EVERY_S):
+            now = time.monotonic()
+            self.stalled_s, before = max(self.stalled_s, now - before - _ASKED_EVERY_S), now
 
     @property
     def answers(self) -> int:
@@ -130,6 +139,7 @@ class Asker:
 
     def __enter__(self) -> Self:
         self._thread.start()
+        self._sleeper.start()
         return self
 
     def __exit__(
@@ -137,3 +147,4 @@ class Asker:
     ) -> None:
         self._over.set()
         self._thread.join()
+        self._sleeper.join()
