@@ -180,9 +180,8 @@ class TrainerAgent(OwnerAgent):
             try:
                 await self._snapshot(hold)
             except FencedError:
-                if hold.lost:  # let go meanwhile, as partitions are assigned anew: it is we who have taken it
-                    return
-                raise
+                if not _let_go(hold):
+                    raise
 
     async def _snapshot(self, hold: Hold) -> None:
         if self._saved_examples == self._model.examples:
@@ -276,6 +275,11 @@ class TrainerAgent(OwnerAgent):
             ):
                 for feature, value in zip(names, values.tolist(), strict=True):
                     gauge.labels(feature).set(value)
+
+
+def _let_go(hold: Hold) -> bool:
+    """Whether this process has let go of the slot meanwhile, as partitions are assigned anew: it is we who have taken it."""
+    return hold.lost
 
 
 def _is_of(snapshot: Snapshot, topic_id: str) -> bool:
