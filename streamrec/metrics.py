@@ -155,6 +155,9 @@ CALIBRATED = Gauge(
 SNAPSHOT_TIME = Gauge(
     "streamrec_model_snapshot_timestamp_seconds", "When the model of the newest snapshot was written.", ["model"]
 )
+COPIES_FAILED = Counter(
+    "streamrec_model_copies_failed_total", "Copies of a snapshot that could not be written to the disk.", ["model"]
+)
 SNAPSHOT_SECONDS = Histogram("streamrec_model_snapshot_seconds", "Time to write a snapshot.", ["model"], buckets=_FAST)
 
 # Reading side (worker and lookup)
@@ -191,6 +194,11 @@ PRODUCED_RECORDS = Counter(
 )
 KAFKA_ERRORS = Counter(
     "streamrec_kafka_client_errors_total", "Errors of a producer's connections: lost brokers, refused logins."
+)
+BEGUN_ANEW = Counter(
+    "streamrec_begun_anew_total",
+    "Times that a process started again in place: the state was rebuilt, or store_set_back (the store lost what was in it).",
+    ["role", "reason"],
 )
 ASSIGNMENTS = Counter("streamrec_assignments_total", "Times that the group gave this process its partitions.")
 ASSIGNED = Gauge("streamrec_assigned_partitions", "Partitions that this process reads.", multiprocess_mode="livesum")

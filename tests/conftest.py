@@ -5,6 +5,7 @@ Without them the second half is skipped, and the header and the reasons of the s
 """
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from streamrec.local import jars, kafka, servers
 from streamrec.local.servers import Server, start_redis
 
 from .brokers import BOTH, CHANGES, DIRECTORY, LACK, StartBroker
+from .faults.report import Report
 from .redis_cluster import LocalCluster
 from .registry_server import RegistryServer
 
@@ -40,6 +42,16 @@ def pytest_configure(config: pytest.Config) -> None:
 def long(request: pytest.FixtureRequest) -> bool:
     """Whether the long form of a test is wanted."""
     return bool(request.config.getoption("--long"))
+
+
+@pytest.fixture
+def report(request: pytest.FixtureRequest, long: bool) -> Iterator[Report]:
+    """Takes what a test of a fault measured, for ``ops/reliability.md``; kept if the test passes."""
+    made = Report(request.node.nodeid, long)
+    began, failed = time.monotonic(), request.session.testsfailed
+    yield made
+    if request.session.testsfailed == failed:
+        made.write(time.monotonic() - began)
 
 
 def pytest_report_header() -> str:

@@ -148,6 +148,11 @@ CLIENTS: Final = Row("Kafka, and who owns what", (
         queries=(Query("sum by (job) (increase(streamrec_assignments_total[10m]))", "{{job}}"),),
     ),
     Panel(
+        title="Started again in place", unit="short", limits=above(1, 3),
+        says="In an hour: store_set_back means that Redis lost data, or came back with older data; it is made good from the log.",
+        queries=(Query("sum by (role, reason) (increase(streamrec_begun_anew_total[1h]))", "{{role}}: {{reason}}"),),
+    ),
+    Panel(
         title="Fenced transactions", unit="ops", limits=above(0.01, 1),
         says="A process wrote after another had taken its slot, and was refused: right after a restart that is as it should be.",
         queries=(rate("streamrec_fenced_total", legend="fenced"),),

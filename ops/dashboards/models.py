@@ -88,6 +88,11 @@ LEARNING: Final = Row("Does it learn?", (
         queries=(Query('max by (job) (streamrec_scorer_age_seconds{job!="trainer"})', "{{job}}"),),
     ),
     Panel(
+        title="Copies that the disk did not take", kind="figure", unit="short", limits=above(1, 10),
+        says="In an hour. Redis has the snapshots; a copy spares a replay when Redis loses its data. Why: the trainer's log.",
+        queries=(Query("sum(increase(streamrec_model_copies_failed_total[1h]))", "failed"),),
+    ),
+    Panel(
         title="Time to write a snapshot", kind="figure", unit="s", limits=above(0.5, 2), says="99th percentile.",
         queries=(Query("histogram_quantile(0.99, sum by (le) (rate(streamrec_model_snapshot_seconds_bucket[5m])))", "p99"),),
     ),

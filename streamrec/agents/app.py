@@ -18,8 +18,9 @@ from streamrec.agents.ownership import MismatchError, Ownership
 from streamrec.agents.security import credentials, tuning
 from streamrec.agents.transport import BatchedTransport, BatchSchema, StockTransport
 from streamrec.kafka.admin import Admin
+from streamrec.kafka.client import KafkaRefusedError, KafkaUnavailableError
 from streamrec.settings import Settings
-from streamrec.stores.base import Store, StoreUnavailableError
+from streamrec.stores.base import SetBackError, Store, StoreUnavailableError
 from streamrec.stores.generations import Generation, UnreadableGenerationError, unpack
 from streamrec.stores.keys import current_key
 from streamrec.topics import Topic
@@ -27,7 +28,8 @@ from streamrec.topics import Topic
 log = logging.getLogger(__name__)
 
 EXIT_TRY_AGAIN, EXIT_WRONG_TOPICS, EXIT_MISMATCH = 1, 2, 3  # 2 also: Kafka refuses us, as something is set up
-_LOOK_EVERY_S: Final = 0.5  # for a new generation
+MOVED, SET_BACK = "rebuilt", "store_set_back"  # why a process begins anew
+_LOOK_EVERY_S: Final = 0.5  # for a new generation, and whether the store holds what it was given
 _REMEDIES: Final = {
     errors.InvalidSessionTimeoutError:
         "set session_timeout_s to what the brokers allow: group.min.session.timeout.ms is 6 s unless it was changed",
@@ -43,7 +45,7 @@ class StreamApp(faust.App):  # type: ignore[misc]
     """
 
     ownership: Ownership
-    moved = False  # the installation has another generation of state now: this process has to begin anew
+    anew = ""  # why this process has to begin anew in place, if it has: see `process.run`
     background: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()
 
     def __init__(self, role: str, settings: Settings) -> None:
@@ -103,8 +105,9 @@ class StreamApp(faust.App):  # type: ignore[misc]
         except UnreadableGenerationError as error:
             log.warning("%s", error)
             return True  # whatever it is, it is not ours; a start will say so and end
-        self.moved = self.moved or found.id != ours.id
-        return self.moved
+        if found.id != ours.id:
+            self.anew = self.anew or MOVED
+        return self.anew != ""
 
     async def watch(self, store: Store, ours: Generation) -> None:
         """Stop the process in an orderly way once another generation than `ours` is the current one; see `run`."""
@@ -115,8 +118,28 @@ class StreamApp(faust.App):  # type: ignore[misc]
                     break
             except StoreUnavailableError as error:
                 log.debug("cannot look for a new generation: %s", error)
+        if self.anew == SET_BACK:
+            return  # is stopping already: a second signal would end it at once
         log.info("the state has been built anew: starting again with it")
         os.kill(os.getpid(), signal.SIGTERM)
+
+    async def watch_store(self) -> None:
+        """See twice a second that the store holds what was committed to it, also of slots that nothing is written to now."""
+        while True:
+            await asyncio.sleep(_LOOK_EVERY_S)
+            try:
+                await self.ownership.verify()
+            except SetBackError as error:
+                return self.set_back(error)
+            except StoreUnavailableError as error:
+                log.debug("cannot look whether the store holds all: %s", error)
+
+    def set_back(self, error: SetBackError) -> None:
+        """Stop the process in an orderly way and start it again in place: it reads on from what the store holds now."""
+        if not self.anew:
+            self.anew = SET_BACK
+            log.warning("%s; starting again from what it holds, the log has the rest", error)
+            os.kill(os.getpid(), signal.SIGTERM)
 
     async def locate(self, assigned: set[TP]) -> Mapping[TP, int]:
         """Take ownership of what was assigned; called by the consumer before it delivers anything."""
@@ -125,6 +148,9 @@ class StreamApp(faust.App):  # type: ignore[misc]
         except MismatchError as error:
             print(f"streamrec {self.role}: {error}", file=sys.stderr)
             self.halt(EXIT_MISMATCH)
+        except (StoreUnavailableError, KafkaUnavailableError, KafkaRefusedError) as error:
+            print(f"streamrec {self.role}: it cannot take its partitions: {error}", file=sys.stderr)
+            self.halt(EXIT_TRY_AGAIN)
 
     def advance(self, topic: str, partition: int, next_offset: int) -> None:
         """The store holds everything of this partition below `next_offset`."""

@@ -15,7 +15,7 @@ from streamrec.agents.schemas import SchemaPendingError, Schemas
 from streamrec.agents.transport import Batch, Record
 from streamrec.kafka.producer import ProduceFailedError
 from streamrec.kafka.registry import RegistryUnavailableError
-from streamrec.stores.base import FencedError, StoreUnavailableError
+from streamrec.stores.base import FencedError, SetBackError, StoreUnavailableError
 
 log = logging.getLogger(__name__)
 
@@ -91,6 +91,10 @@ async def feed(agent: OwnerAgent, hold: Hold, batches: Sequence[Batch], ours: Ca
                         raise
                     for batch in fresh:
                         _observe(batch)
+        except SetBackError as error:
+            hold.lost = True
+            log.warning("%s; the batch of %s is read again", error, topics)
+            return False
         except FencedError:
             hold.lost = True
             metrics.FENCED.labels(hold.name).inc()

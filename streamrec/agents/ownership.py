@@ -19,7 +19,17 @@ from streamrec.features.state import JobState, MemberState, Neighbours, Network
 from streamrec.features.state import pack as pack_state
 from streamrec.kafka.admin import Admin
 from streamrec.kafka.client import KafkaUnavailableError
-from streamrec.stores.base import Delete, Put, PutFields, Slot, Store, Write
+from streamrec.stores.base import (
+    Delete,
+    FencedError,
+    Put,
+    PutFields,
+    SetBackError,
+    Slot,
+    Store,
+    StoreUnavailableError,
+    Write,
+)
 from streamrec.stores.keys import Keys
 from streamrec.stores.positions import Mark, Position, pack, unpack
 
@@ -31,6 +41,7 @@ _PAUSE_S: Final = 0.5
 SlotName = Callable[[str, int], str]
 TopicIds = Callable[[Sequence[str]], Awaitable[Mapping[str, str]]]
 Answer = TypeVar("Answer")
+Committed = Callable[[Sequence[TP]], Awaitable[Mapping[TP, int]]]
 Watermarks = Callable[[Sequence[TP]], Awaitable[Mapping[TP, tuple[int, int]]]]
 
 
@@ -42,6 +53,16 @@ def watermarks_by(admin: Admin) -> Watermarks:
         return {tp: bounds[tp.topic, tp.partition] for tp in partitions}
 
     return watermarks
+
+
+def committed_by(admin: Admin, group: str) -> Committed:
+    """Ask Kafka's admin interface what the consumer group has committed, in a thread of its own: it blocks."""
+
+    async def committed(partitions: Sequence[TP]) -> Mapping[TP, int]:
+        found = await asyncio.to_thread(admin.committed, group, sorted({tp.topic for tp in partitions}))
+        return {tp: found[tp.topic, tp.partition] for tp in partitions if (tp.topic, tp.partition) in found}
+
+    return committed
 
 
 class MismatchError(Exception):
@@ -94,6 +115,11 @@ class Hold:
         self._positions = {topic: unpack(Position, value) for topic, value in stored.items()}
         stored = await self.slot.fields(self._marks_key)
         self.marks = {source: unpack(Mark, value) for source, value in stored.items()}
+
+    @property
+    def has_read(self) -> bool:
+        """Whether any record is in the state."""
+        return bool(self._positions)
 
     def position(self, topic: str) -> Position | None:
         """Where `topic` is read on, or None if nothing of it has been read."""
@@ -183,12 +209,12 @@ def check(tp: TP, position: Position | None, topic_id: str, low: int, high: int)
 
 
 async def _outlasting(ask: Callable[[], Awaitable[Answer]]) -> Answer:
-    """What Kafka answers; where it does not, it is asked again for a while: a cluster elects a new controller."""
+    """What Kafka or the store answers; where it does not, it is asked again for a while: a cluster elects anew who answers."""
     deadline = time.monotonic() + _PATIENCE_S
     while True:
         try:
             return await ask()
-        except KafkaUnavailableError as error:
+        except (KafkaUnavailableError, StoreUnavailableError) as error:
             if time.monotonic() > deadline:
                 raise
             log.warning("%s; it is asked again", error)
@@ -210,6 +236,9 @@ class Ownership:
         Called with each hold when its positions have been read, before they are held against the log.
     kept_bytes
         Memory for the states that all slots together keep; default none.
+    lost_by
+        Ask Kafka for what the consumer group has committed: it tells a store that has lost its data from one that never had
+        any. None: do not ask, since the store says so itself.
     """
 
     def __init__(
@@ -221,10 +250,11 @@ class Ownership:
         watermarks: Watermarks,
         prepare: Callable[[Hold], Awaitable[None]] | None = None,
         kept_bytes: int = 0,
+        lost_by: Committed | None = None,
     ) -> None:
         self._kept_bytes = kept_bytes
         self._store, self._keys, self.slot_name = store, keys, slot_name
-        self._topic_ids, self._watermarks, self._prepare = topic_ids, watermarks, prepare
+        self._topic_ids, self._watermarks, self._prepare, self._lost_by = topic_ids, watermarks, prepare, lost_by
         self._holds: dict[str, Hold] = {}
 
     def hold(self, topic: str, partition: int) -> Hold | None:
@@ -243,26 +273,23 @@ class Ownership:
         ------
         MismatchError
             See `check`.
-        StoreUnavailableError
-            The store does not answer.
-        KafkaUnavailableError
-            Kafka has not answered for a minute.
+        StoreUnavailableError, KafkaUnavailableError
+            The store or Kafka has not answered for a minute.
         """
         for hold in self._holds.values():
+            hold.lost = True  # first: whoever has it in hand still must not take our own next owner for somebody else
             await hold.slot.close()
         self._holds.clear()
         partitions = sorted(assigned)
         topics = sorted({tp.topic for tp in partitions})
         ids = await _outlasting(lambda: self._topic_ids(topics))
         names = sorted({self.slot_name(*tp) for tp in partitions})
+        kept_bytes = self._kept_bytes // max(1, len(names))
         for name in names:
-            hold = Hold(name, await self._store.take(name), self._keys, ids, self._kept_bytes // len(names))
-            await hold.load()
-            if self._prepare is not None:
-                await self._prepare(hold)
-            self._holds[name] = hold
+            self._holds[name] = await _outlasting(lambda name=name: self._take(name, ids, kept_bytes))  # type: ignore[misc]
         told_at = time.time_ns() // 1_000_000
         bounds = await _outlasting(lambda: self._watermarks(partitions))
+        await self._look_for_a_loss(partitions, bounds)
         offsets = {}
         for tp in partitions:
             hold = self._holds[self.slot_name(*tp)]
@@ -273,6 +300,72 @@ class Ownership:
         metrics.ASSIGNED.set(len(offsets))
         log.info("took %s", ", ".join(sorted(self._holds)) or "nothing")
         return offsets
+
+    def _slot_of(self, tp: TP) -> str:
+        return self.slot_name(*tp)
+
+    async def _take(self, name: str, ids: Mapping[str, str], kept_bytes: int) -> Hold:
+        hold = Hold(name, await self._store.take(name), self._keys, ids, kept_bytes)
+        await hold.load()
+        if self._prepare is not None:
+            await self._prepare(hold)
+        return hold
+
+    async def _look_for_a_loss(self, partitions: Sequence[TP], bounds: Mapping[TP, tuple[int, int]]) -> None:
+        """Whether there has been a state that the store knows nothing of: then all of the log has to be there still."""
+        empty = [tp for tp in partitions if not self._holds[self._slot_of(tp)].has_read]
+        if not empty or self._lost_by is None:
+            return
+        asked = self._lost_by
+        committed = await _outlasting(lambda: asked(empty))
+        # The group commits where a slot begins, too. So what it has committed tells of a loss if it has gone on from there, or
+        # if the store has never seen it.
+        lost = [
+            tp
+            for tp in empty
+            if committed.get(tp, 0) > (0 if self._holds[self._slot_of(tp)].slot.first else bounds[tp][0])
+        ]
+        if not lost:
+            return
+        slots = {self._slot_of(tp) for tp in lost}
+        where, says = (
+            ", ".join(sorted({tp.topic for tp in lost})),
+            "the store holds no state, though the group has read it before",
+        )
+        if not (gone := [tp for tp in empty if bounds[tp][0] > 0 and self._slot_of(tp) in slots]):
+            log.warning(
+                "%s: %s: Redis has lost its data, or is another one. All is read again from the beginning", where, says
+            )
+            return
+        # The next start has to say the same: it must not take this try for an owner.
+        await self._store.put([Delete(self._keys.epoch(slot)) for slot in sorted(slots)])
+        tp = gone[0]
+        raise MismatchError(
+            f"{tp.topic}/{tp.partition}: {says}: Redis has lost its data, or is another one. The log starts at {bounds[tp][0]}, "
+            "so it cannot be read again from the beginning. Bring the data of Redis back if there is a copy; else `streamrec "
+            "rebuild --accept-gap` makes a state of what the log holds"
+        )
+
+    async def verify(self) -> None:
+        """See that the store holds what was committed to each slot.
+
+        Raises
+        ------
+        SetBackError
+            It does not: the state in it is another than the one that this process goes on from.
+        StoreUnavailableError
+            It does not answer.
+        """
+        for hold in list(self._holds.values()):
+            async with hold.turn:
+                if self._holds.get(hold.name) is not hold:
+                    continue  # assigned anew meanwhile
+                try:
+                    await hold.slot.read([])
+                except SetBackError:
+                    raise
+                except FencedError:
+                    hold.lost = True
 
     async def rest(self) -> None:
         """Wait until the turn that each slot is in is over, and let no other begin: this process is about to leave.

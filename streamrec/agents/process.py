@@ -19,13 +19,14 @@ from typing import Final
 
 import faust
 
-from streamrec import garbage, tracing
-from streamrec.agents.app import StreamApp
+from streamrec import garbage, metrics, tracing
+from streamrec.agents.app import MOVED, SET_BACK, StreamApp
 
 log = logging.getLogger(__name__)
 
 EXIT_UNFINISHED: Final = 1
 LEAVE_S: Final = 3.0
+_ANEW: Final = "STREAMREC_BEGUN_ANEW"  # why this process has started again in place so far: its counters begin at 0
 
 
 class _Process(faust.Worker):  # type: ignore[misc]
@@ -70,19 +71,26 @@ class _Process(faust.Worker):  # type: ignore[misc]
 def run(app: StreamApp, patience_s: float) -> int:
     """Run until SIGTERM or SIGINT; exit code. Logs go to the standard error, streamrec's own at level INFO.
 
-    When the state was built anew the program starts again in place, with the same process id: nothing of the old
-    generation is left in memory, and no supervisor has to know of it.
+    When the state was built anew, or the store has gone back behind what was committed to it, the program starts again in
+    place, with the same process id: nothing of the old state is left in memory, and no supervisor has to know of it.
     """
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     logging.getLogger("streamrec").setLevel(logging.INFO)
     garbage.settle()
+    for reason in (MOVED, SET_BACK):
+        metrics.BEGUN_ANEW.labels(app.role, reason).inc(_reasons().count(reason))
     try:
         _Process(app, patience_s).execute_from_commandline()
     except SystemExit as stop:
-        if not app.moved:
+        if not app.anew:
             return stop.code if isinstance(stop.code, int) else 0
-    if app.moved:
+    if app.anew:
+        os.environ[_ANEW] = ",".join([*_reasons(), app.anew])
         logging.shutdown()
         tracing.stop()
         os.execv(sys.executable, sys.orig_argv)  # noqa: S606 - this very program, with its own arguments
     return 0
+
+
+def _reasons() -> list[str]:
+    return [reason for reason in os.environ.get(_ANEW, "").split(",") if reason]

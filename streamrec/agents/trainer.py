@@ -24,7 +24,7 @@ from streamrec.agents.base import OwnerAgent, attach
 from streamrec.agents.dead_letters import dead_letter
 from streamrec.agents.derived import is_applied
 from streamrec.agents.faults import FAULTS
-from streamrec.agents.ownership import Hold, Ownership, watermarks_by
+from streamrec.agents.ownership import Hold, Ownership, committed_by, watermarks_by
 from streamrec.agents.transport import Batch
 from streamrec.agents.transport import Record as Consumed
 from streamrec.events import Rejected, TrainingExample
@@ -41,7 +41,7 @@ from streamrec.models.job_check import JobCheck
 from streamrec.models.measures import DATA
 from streamrec.models.snapshot import LearnedPosition, OtherModelError, Snapshot, UnreadableSnapshotError
 from streamrec.settings import Settings
-from streamrec.stores.base import Append, FencedError, Put, StoreUnavailableError, Write
+from streamrec.stores.base import Append, FencedError, Put, SetBackError, StoreUnavailableError, Write
 from streamrec.stores.connect import open_store
 from streamrec.stores.disk import write_atomically
 from streamrec.stores.generations import Generation, current_of
@@ -68,6 +68,7 @@ class TrainerAgent(OwnerAgent):
         self._copy = copy_of(settings)
         self._hold: Hold | None = None
         self._measured_at = float("-inf")
+        self._complained = False  # of the disk: once until it is well again
         self._turn = asyncio.Lock()  # a snapshot is taken between two batches, never within one
         self._begin_anew()
 
@@ -170,7 +171,7 @@ class TrainerAgent(OwnerAgent):
         Raises
         ------
         FencedError
-            Another trainer has taken over.
+            Another trainer has taken over; or, as SetBackError, the store has lost the last snapshot.
         StoreUnavailableError
             The store does not answer; what was learned is still in memory, and in the log.
         """
@@ -179,28 +180,35 @@ class TrainerAgent(OwnerAgent):
             hold = self._hold
             if hold is None or hold.lost:
                 return
-            if self._saved_examples == self._model.examples:
-                if (
-                    hold.next_offset(TOPIC) < self._next_offset
-                ):  # what was read taught nothing: tombstones, dead letters
-                    await hold.commit([], {TOPIC: self._next_offset}, {})
-                return
-            with metrics.SNAPSHOT_SECONDS.labels(JobCheck.name).time():
-                taken = self._take(hold)
-                packed = snapshots.pack(taken)
-                FAULTS.reach("before-commit", TOPIC)
-                version = str(self._version + 1).encode()
-                writes: list[Write] = [
-                    Put(self._keys.model(JobCheck.name), packed),
-                    Put(self._keys.model_version(JobCheck.name), version),
-                    Append(self._keys.changes(MODEL_SLOT), version, _CHANGES_KEPT),
-                ]
-                await hold.commit(writes, {TOPIC: self._next_offset}, {})
-                FAULTS.reach("after-commit", TOPIC)
-                self._version += 1
-                self._saved_examples = self._model.examples
-            await asyncio.to_thread(self._write_copy, packed, taken)
-            metrics.SNAPSHOT_TIME.labels(JobCheck.name).set_to_current_time()
+            try:
+                await self._snapshot(hold)
+            except FencedError:
+                if not _let_go(hold):
+                    raise
+
+    async def _snapshot(self, hold: Hold) -> None:
+        if self._saved_examples == self._model.examples:
+            if hold.next_offset(TOPIC) < self._next_offset:  # what was read taught nothing: tombstones, dead letters
+                await hold.commit([], {TOPIC: self._next_offset}, {})
+            else:
+                await hold.slot.read([])  # whether the last snapshot is still there
+            return
+        with metrics.SNAPSHOT_SECONDS.labels(JobCheck.name).time():
+            taken = self._take(hold)
+            packed = snapshots.pack(taken)
+            FAULTS.reach("before-commit", TOPIC)
+            version = str(self._version + 1).encode()
+            writes: list[Write] = [
+                Put(self._keys.model(JobCheck.name), packed),
+                Put(self._keys.model_version(JobCheck.name), version),
+                Append(self._keys.changes(MODEL_SLOT), version, _CHANGES_KEPT),
+            ]
+            await hold.commit(writes, {TOPIC: self._next_offset}, {})
+            FAULTS.reach("after-commit", TOPIC)
+            self._version += 1
+            self._saved_examples = self._model.examples
+        await asyncio.to_thread(self._write_copy, packed, taken)
+        metrics.SNAPSHOT_TIME.labels(JobCheck.name).set_to_current_time()
 
     def _take(self, hold: Hold) -> Snapshot:
         position = LearnedPosition(TOPIC, hold.topic_ids[TOPIC], 0, self._next_offset)
@@ -212,11 +220,22 @@ class TrainerAgent(OwnerAgent):
         )  # fmt: skip
 
     def _write_copy(self, packed: bytes, taken: Snapshot) -> None:
-        """The copy on disk, and beside it the card that says what it is, for people (.md) and programs (.json)."""
-        write_atomically(self._copy, packed)
+        """The copy on disk, and beside it the card that says what it is, for people (.md) and programs (.json).
+
+        Where the disk does not take it the copy before stays: Redis has the snapshot that counts.
+        """
         card = cards.card(taken)
-        write_atomically(self._copy.with_suffix(".card.md"), cards.as_markdown(card).encode())
-        write_atomically(self._copy.with_suffix(".card.json"), cards.as_json(card))
+        try:
+            write_atomically(self._copy, packed)
+            write_atomically(self._copy.with_suffix(".card.md"), cards.as_markdown(card).encode())
+            write_atomically(self._copy.with_suffix(".card.json"), cards.as_json(card))
+        except OSError as error:
+            metrics.COPIES_FAILED.labels(JobCheck.name).inc()
+            if not self._complained:
+                log.warning("no copy of snapshot %d on disk: %s; the store has it", taken.version, error)
+            self._complained = True
+        else:
+            self._complained = False
 
     def _read_copy(self) -> Snapshot | None:
         try:
@@ -266,6 +285,11 @@ def copy_of(settings: Settings) -> Path:
     return Path(settings.data_dir) / "models" / f"{JobCheck.name}.snapshot"
 
 
+def _let_go(hold: Hold) -> bool:
+    """Whether this process has let go of the slot meanwhile, as partitions are assigned anew: it is we who have taken it."""
+    return hold.lost
+
+
 def _is_of(snapshot: Snapshot, topic_id: str) -> bool:
     return [position.topic_id for position in snapshot.positions] == [topic_id]
 
@@ -290,13 +314,16 @@ def build(settings: Settings, generation: Generation) -> StreamApp:
         return await asyncio.to_thread(admin.topic_ids, names)
 
     app.ownership = Ownership(
-        store, keys, lambda _topic, _partition: MODEL_SLOT, topic_ids, watermarks_by(admin), agent.prepare
-    )
+        store, keys, lambda _topic, _partition: MODEL_SLOT, topic_ids, watermarks_by(admin), agent.prepare,
+        lost_by=None if generation.number else committed_by(admin, app.conf.id),
+    )  # fmt: skip
     attach(app, agent, "trainer")
 
     async def save() -> None:
         try:
             await agent.snapshot()
+        except SetBackError as error:
+            app.set_back(error)
         except FencedError:
             if await app.has_moved(store, generation):
                 return  # `watch` sees to it; what was learned since the last snapshot is learned again

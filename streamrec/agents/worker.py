@@ -21,7 +21,7 @@ from streamrec.agents.jobs import JOB_TOPICS, JobAgent
 from streamrec.agents.labels import Labels
 from streamrec.agents.members import MemberAgent
 from streamrec.agents.network import NetworkAgent
-from streamrec.agents.ownership import Ownership, watermarks_by
+from streamrec.agents.ownership import Ownership, committed_by, watermarks_by
 from streamrec.agents.recommender import Recommender
 from streamrec.agents.schemas import Schemas
 from streamrec.agents.sweeper import Sweeper
@@ -29,6 +29,7 @@ from streamrec.kafka.admin import Admin
 from streamrec.kafka.producer import Producer
 from streamrec.ranking.default import default_workflow
 from streamrec.settings import Settings
+from streamrec.stores.base import StoreUnavailableError
 from streamrec.stores.connect import open_store
 from streamrec.stores.generations import Generation, current_of
 from streamrec.stores.serving import Serving
@@ -69,15 +70,19 @@ def build(settings: Settings, generation: Generation) -> StreamApp:
 
     async def topic_ids(names: Sequence[str]) -> dict[str, str]:
         # On every assignment, once the table is there: examples of a backlog need the jobs that they are about.
-        async with asyncio.timeout(_TABLE_PATIENCE_S):
-            while not serving.loaded:  # noqa: ASYNC110 - a matter of milliseconds, once in a process
-                await asyncio.sleep(0.02)
+        try:
+            async with asyncio.timeout(_TABLE_PATIENCE_S):
+                while not serving.loaded:  # noqa: ASYNC110 - a matter of milliseconds, once in a process
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            raise StoreUnavailableError(f"no table of jobs could be read within {_TABLE_PATIENCE_S:g} s") from None
         garbage.settle()
         return await asyncio.to_thread(admin.topic_ids, names)
 
     app.ownership = Ownership(
-        store, keys, slot_name, topic_ids, watermarks_by(admin), kept_bytes=settings.kept_state_mb * 1_000_000
-    )
+        store, keys, slot_name, topic_ids, watermarks_by(admin), kept_bytes=settings.kept_state_mb * 1_000_000,
+        lost_by=None if generation.number else committed_by(admin, app.conf.id),
+    )  # fmt: skip
     labels = Labels(settings, keys, producer, app.end)
     erasures = Erasures(keys)
     members = MemberAgent(
@@ -97,7 +102,7 @@ def build(settings: Settings, generation: Generation) -> StreamApp:
         await app.watch(store, generation)
 
     sweeper = Sweeper(settings, store, keys, lambda: serving.table, app.ownership.holds)
-    app.background = [serving.run, recommender.run, watch, sweeper.run]
+    app.background = [serving.run, recommender.run, watch, app.watch_store, sweeper.run]
     return app
 
 

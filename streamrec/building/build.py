@@ -303,8 +303,15 @@ class Build:
         return Progress(self._phase, min(1.0, share), work.records, self._builder.learned, work.seconds)
 
     def _save(self) -> None:
+        """Keep the work on disk; where the disk does not take it the build goes on, since nothing but time depends on it."""
         began = time.monotonic()
-        checkpoint.save(self.path, self._work, self._builder, self._marks)
+        try:
+            checkpoint.save(self.path, self._work, self._builder, self._marks)
+        except OSError as error:
+            kept = "what was kept before" if self.path.exists() else "the beginning"
+            self._tell(
+                f"the work so far cannot be kept in {self.path}: {error}. An interrupted build goes on from {kept}"
+            )
         self._saved_at = time.monotonic()
         # A large state takes long to write: at most a twentieth of the time goes there.
         self._pause_s = max(self._plan.checkpoint_s, 20 * (self._saved_at - began))

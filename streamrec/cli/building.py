@@ -78,7 +78,8 @@ def _run(settings: Settings, plan: Plan, *, as_json: bool) -> None:
             )  # fmt: skip
             built = building.run()
     except InterruptedBuildError:
-        tell(f"{command}: interrupted; nothing has been switched. The same command goes on from {building.path}")
+        goes_on = f"goes on from {building.path}" if building.path.exists() else "begins anew"
+        tell(f"{command}: interrupted; nothing has been switched. The same command {goes_on}")
         sys.exit(INTERRUPTED)
     except (BuildError, UnusableCheckpointError, AlreadyBuildingError, UnreadableGenerationError) as error:
         tell(f"{command}: {error}")

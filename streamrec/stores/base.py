@@ -54,6 +54,13 @@ class FencedError(Exception):
     """Another process has taken the slot: the caller lost ownership, must drop what it cached and stop writing."""
 
 
+class SetBackError(FencedError):
+    """The store holds less than this process has committed: it lost its data, or went back to older data. Nothing was written.
+
+    What was read of the slot is of no use any more: take it anew, and read on from the positions that are stored now.
+    """
+
+
 class Entry(msgspec.Struct, frozen=True):
     """One entry of a stream: pass the last `id` seen to `Store.follow` to get what comes after it."""
 
@@ -67,13 +74,21 @@ class TruncatedError(Exception):
 
 
 class Slot(ABC):
-    """The owner's hold on one slot. Not safe for concurrent use: reads and commits of one slot take turns."""
+    """The owner's hold on one slot. Not safe for concurrent use: reads and commits of one slot take turns.
+
+    Attributes
+    ----------
+    first
+        Whether the store knows of no owner before this one.
+    """
+
+    first: bool
 
     @abstractmethod
     async def read(self, keys: Sequence[str]) -> list[bytes | None]:
         """Values of `keys`, None where absent. Starts what `commit` ends: if the slot is taken in between, that commit fails.
 
-        Raises FencedError if the slot has been taken already.
+        Raises FencedError if the slot has been taken already, SetBackError if the last commit is not in the store any more.
         """
 
     @abstractmethod
@@ -82,7 +97,7 @@ class Slot(ABC):
 
     @abstractmethod
     async def commit(self, writes: Sequence[Write]) -> None:
-        """Apply all `writes` or none. Raises FencedError, having written nothing, if the slot has been taken."""
+        """Apply all `writes` or none. Raises as `read` does, having written nothing."""
 
     @abstractmethod
     async def close(self) -> None:

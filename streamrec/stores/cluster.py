@@ -17,7 +17,7 @@ from typing import Any, Final
 from redis.asyncio import ConnectionPool
 from redis.exceptions import AskError, ClusterDownError, MovedError, TryAgainError
 
-from streamrec.stores.base import Append, Entry, FencedError, Slot, Store, StoreUnavailableError, Write
+from streamrec.stores.base import Append, Entry, FencedError, SetBackError, Slot, Store, StoreUnavailableError, Write
 from streamrec.stores.keys import Keys
 from streamrec.stores.nodes import Ask, DividedError, Nodes, hash_slot
 from streamrec.stores.redis import ENTRIES, SCAN_STEP, RedisSlot, commands_of, entries_of, epoch_step, hash_of, texts_of
@@ -67,8 +67,10 @@ def _is_moving(error: StoreUnavailableError) -> bool:
 class ClusterSlot(RedisSlot):
     """A hold on one slot of a cluster."""
 
-    def __init__(self, slot: str, epoch_key: str, epoch: bytes, wire: Wire, nodes: Nodes, held: set[Wire]) -> None:
-        super().__init__(slot, epoch_key, epoch, wire)
+    def __init__(
+        self, slot: str, epoch_key: str, epoch: int, wire: Wire, nodes: Nodes, held: set[Wire], *, first: bool
+    ) -> None:
+        super().__init__(slot, epoch_key, epoch, wire, first=first)
         self._nodes, self._held = nodes, held
 
     async def close(self) -> None:
@@ -78,10 +80,11 @@ class ClusterSlot(RedisSlot):
     async def commit(self, writes: Sequence[Write]) -> None:
         try:
             await super().commit(writes)
+        except SetBackError:
+            raise
         except FencedError:
             [epoch] = await self._nodes.ask("fields", [Ask(self._epoch_key, ("GET", self._epoch_key))], repeat=True)
-            if epoch not in self._epochs:
-                raise
+            self._see(epoch)
             await self._wire.close()
             raise StoreUnavailableError(
                 f"slot {self._slot} is being moved to another node of the cluster: nothing was written"
@@ -110,10 +113,11 @@ class ClusterStore(Store):
 
     async def take(self, slot: str) -> Slot:
         key = self._keys.epoch(slot)
-        [epoch] = await self._nodes.ask("take", [Ask(key, ("INCRBY", key, epoch_step()))], repeat=False)
+        step = epoch_step()
+        [epoch] = await self._nodes.ask("take", [Ask(key, ("INCRBY", key, step))], repeat=False)
         wire = ClusterWire(self._nodes, key)
         self._held.add(wire)
-        return ClusterSlot(slot, key, str(epoch).encode(), wire, self._nodes, self._held)
+        return ClusterSlot(slot, key, epoch, wire, self._nodes, self._held, first=epoch == step)
 
     async def get(self, keys: Sequence[str]) -> list[bytes | None]:
         parts: dict[int, list[int]] = {}

@@ -19,6 +19,7 @@ from streamrec.stores.base import Write
 from streamrec.stores.cluster import asks_of
 from streamrec.stores.connect import connect, explained
 from streamrec.stores.keys import MODEL_SLOT, Keys, building_key, current_key, written_key
+from streamrec.stores.redis import epoch_step
 
 FORMAT: Final = b"\x01"
 _AT_ONCE: Final = 500  # writes, or keys, a round trip
@@ -131,7 +132,8 @@ def current_of(settings: Settings, *, claim: bool = False) -> Generation:
     """
     try:
         with connect(settings) as client:
-            if claim:
+            # Only what is not there is written: a Redis that is full or a replica can be read from all the same.
+            if claim and not client.exists(current_key(settings.namespace)):
                 client.set(current_key(settings.namespace), pack(unpack(None, settings.partitions)), nx=True)
             return current(client, settings)
     except redis.RedisError as error:
@@ -204,7 +206,7 @@ def fence(client: "redis.Redis", keys: Keys) -> None:
     slots = [f"{kind}{number}" for kind in "mj" for number in range(keys.partitions)]
     with client.pipeline(transaction=False) as pipe:
         for slot in (*slots, MODEL_SLOT):
-            pipe.incrby(keys.epoch(slot), 1)
+            pipe.incrby(keys.epoch(slot), epoch_step())
         pipe.execute()
 
 

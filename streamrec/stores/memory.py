@@ -4,6 +4,7 @@ import asyncio
 import fnmatch
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Final
 
 from streamrec.stores.base import (
     Append,
@@ -13,12 +14,15 @@ from streamrec.stores.base import (
     FencedError,
     Put,
     PutFields,
+    SetBackError,
     Slot,
     Store,
     TruncatedError,
     Write,
 )
 from streamrec.stores.keys import Keys
+
+_STEP: Final = 1 << 31  # of an epoch: more commits than any owner makes
 
 
 class _Stream:
@@ -45,8 +49,9 @@ class _Stream:
 class MemorySlot(Slot):
     """A hold on one slot of a `MemoryStore`."""
 
-    def __init__(self, store: "MemoryStore", slot: str, epoch: int) -> None:
-        self._store, self._slot, self._epoch = store, slot, epoch
+    def __init__(self, store: "MemoryStore", slot: str, epoch_key: str, epoch: int) -> None:
+        self._store, self._slot, self._epoch_key, self._epoch = store, slot, epoch_key, epoch
+        self.first = epoch == _STEP
 
     async def read(self, keys: Sequence[str]) -> list[bytes | None]:
         self._check()
@@ -58,13 +63,17 @@ class MemorySlot(Slot):
 
     async def commit(self, writes: Sequence[Write]) -> None:
         self._check()
-        self._store.apply(writes)
+        self._epoch += 1
+        self._store.apply([*writes, Put(self._epoch_key, str(self._epoch).encode())])
 
     async def close(self) -> None:
         pass
 
     def _check(self) -> None:
-        if self._store.epoch(self._slot) != self._epoch:
+        epoch = self._store.epoch(self._slot)
+        if epoch < self._epoch:
+            raise SetBackError(f"the store holds less of slot {self._slot} than was committed: nothing was written")
+        if epoch != self._epoch:
             raise FencedError(f"slot {self._slot} has another owner: nothing was written")
 
 
@@ -97,12 +106,12 @@ class MemoryStore(Store):
         self._appended = asyncio.Event()
 
     async def take(self, slot: str) -> Slot:
-        epoch = self.epoch(slot) + 1
-        self._values[self._keys.epoch(slot)] = (str(epoch).encode(), None)
-        return MemorySlot(self, slot, epoch)
+        key, epoch = self._keys.epoch(slot), self.epoch(slot) + _STEP
+        self._values[key] = (str(epoch).encode(), None)
+        return MemorySlot(self, slot, key, epoch)
 
     def epoch(self, slot: str) -> int:
-        """How often `slot` has been taken."""
+        """Raised whenever `slot` is taken, and by one with each commit."""
         return int(self.values([self._keys.epoch(slot)])[0] or 0)
 
     def values(self, keys: Sequence[str]) -> list[bytes | None]:

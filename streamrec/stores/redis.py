@@ -8,7 +8,11 @@ EXEC answer nil. A commit whose outcome is not known (the connection broke, or R
 way in the server, after the caller has read everything anew; so before it reads again the slot raises the epoch itself,
 which makes that straggler fail.
 
-The epoch grows by a random step, so that an owner from before a loss of Redis' data does not meet its own number again.
+Each commit raises the epoch by one, too: so it also says whether the owner's last commit is there. A Redis that came back
+without its data, or with older data (an append-only file that lacks the last second, a replica that was promoted before it had
+everything), has no epoch or a lower one, and nothing is written onto a state that the owner does not know.
+
+Who takes a slot raises it by a random step, so that an owner from before such a loss does not meet its own number again.
 
 How a follower knows that it missed nothing
 -------------------------------------------
@@ -32,6 +36,7 @@ from streamrec.stores.base import (
     FencedError,
     Put,
     PutFields,
+    SetBackError,
     Slot,
     Store,
     StoreUnavailableError,
@@ -144,9 +149,9 @@ def epoch_step() -> int:
 class RedisSlot(Slot):
     """A hold on one slot, with a connection of its own. See the module's text for how it is fenced."""
 
-    def __init__(self, slot: str, epoch_key: str, epoch: bytes, wire: Wire) -> None:
-        self._slot, self._epoch_key, self._wire = slot, epoch_key, wire
-        self._epochs = {epoch}  # what the epoch is while we own the slot; two while it is not known which
+    def __init__(self, slot: str, epoch_key: str, epoch: int, wire: Wire, *, first: bool) -> None:
+        self._slot, self._epoch_key, self._wire, self.first = slot, epoch_key, wire, first
+        self._epochs = {epoch}  # what the epoch is while we own the slot; several while it is not known which
         self._watching = False  # on the present connection, since the last EXEC
         self._straggler = False  # a commit may still be under way on a connection given up
 
@@ -162,14 +167,19 @@ class RedisSlot(Slot):
             await self._watch("commit", None)
         self._watching = False
         self._straggler = True
+        epoch = max(self._epochs) + 1
+        commands = commands_of([Put(self._epoch_key, str(epoch).encode()), *writes])
+        self._epochs.add(epoch)  # before it is sent: if the answer is lost, either may stand
         try:
-            replies = await self._wire.exchange("commit", [("MULTI",), *commands_of(writes), ("EXEC",)])
+            replies = await self._wire.exchange("commit", [("MULTI",), *commands, ("EXEC",)])
         except StoreUnavailableError as error:
             self._straggler = isinstance(error, LostError)
             raise
         self._straggler = False
         if replies[-1] is None:
+            self._epochs.remove(epoch)
             raise FencedError(f"slot {self._slot} has another owner: nothing was written")
+        self._epochs = {epoch}
 
     async def close(self) -> None:
         self._watching = False
@@ -196,16 +206,26 @@ class RedisSlot(Slot):
         if command is not None:
             commands.append(command)
         replies = await self._wire.exchange(operation, commands)
-        if replies[1] not in self._epochs:
-            raise FencedError(f"slot {self._slot} has another owner")
+        self._see(replies[1])
         self._watching = True
         return replies[-1]
+
+    def _see(self, epoch: bytes | None) -> None:
+        """Raise unless the stored epoch is as we left it."""
+        if epoch is None:
+            raise SetBackError(f"Redis has lost the state of slot {self._slot}: its data is gone")
+        if int(epoch) < min(self._epochs):
+            raise SetBackError(
+                f"Redis has gone back behind the last commit of slot {self._slot}: it has older data now"
+            )
+        if int(epoch) not in self._epochs:
+            raise FencedError(f"slot {self._slot} has another owner")
 
     async def _overtake(self) -> None:
         """Raise our own epoch: a commit of ours that is still under way somewhere fails from here on."""
         await self._watch_once("commit", None)
         self._watching = False
-        epoch = str(max(map(int, self._epochs)) + epoch_step()).encode()
+        epoch = max(self._epochs) + epoch_step()
         self._epochs.add(epoch)  # before it is sent: if the answer is lost, either may stand
         replies = await self._wire.exchange("commit", [("MULTI",), ("SET", self._epoch_key, epoch), ("EXEC",)])
         if replies[-1] is None:
@@ -246,8 +266,9 @@ class RedisStore(Store):
     async def take(self, slot: str) -> Slot:
         wire, key = Wire(self._pool, self._timeout_s), self._keys.epoch(slot)
         self._slot_wires = {other for other in self._slot_wires if other.connected} | {wire}
-        [epoch] = await wire.exchange("take", [("INCRBY", key, epoch_step())])
-        return RedisSlot(slot, key, str(epoch).encode(), wire)
+        step = epoch_step()
+        [epoch] = await wire.exchange("take", [("INCRBY", key, step)])
+        return RedisSlot(slot, key, epoch, wire, first=epoch == step)
 
     async def get(self, keys: Sequence[str]) -> list[bytes | None]:
         if not keys:

@@ -74,6 +74,10 @@ class _Turns:
         self._until = time.monotonic() + _SLICE_S
 
 
+def _number(entry_id: str) -> int:
+    return int(entry_id.partition("-")[0])
+
+
 def _keys_of(keys: Keys) -> tuple[Callable[[str], str], ...]:
     """What is read of a member at once."""
     return keys.member, keys.ranked, keys.network, keys.passed
@@ -156,7 +160,9 @@ class Serving:
         table = JobTable(max(1024, len(found)))
         await self._read_jobs(table, (job_id for key in found if (job_id := keys.job_id(key)) is not None), keys)
         # Before anything is made of these features: whoever learns from it must know what they are.
-        await self.store.put([Put(keys.feature_set(FEATURE_SET), registered.pack(feature_names()))])
+        name, columns = keys.feature_set(FEATURE_SET), registered.pack(feature_names())
+        if await self.store.get([name]) != [columns]:  # a Redis that takes no writes can still be served from
+            await self.store.put([Put(name, columns)])
         self.table, self._after, self.current_at = table, after, began
         self.loaded, self._stale, self.lost = True, False, False
         if keys != self.keys:
@@ -182,7 +188,12 @@ class Serving:
                 busy = await self._follow()
                 if time.monotonic() - self._model_polled >= _MODEL_EVERY_S:
                     await self._poll_model()
-                    self._stale = await self._newest_keys() != self.keys or self.table.wasteful or self._is_back()
+                    self._stale = (
+                        await self._newest_keys() != self.keys
+                        or self.table.wasteful
+                        or self._is_back()
+                        or await self._is_set_back()
+                    )
             except TruncatedError:
                 _log.warning("fell behind the stream of changed jobs: loading the table anew")
                 self._stale = True
@@ -316,6 +327,17 @@ class Serving:
         if max(Counter(entry.key for entry in entries).values()) < _MORE:
             self.current_at = asked_at
         return time.monotonic() - began
+
+    async def _is_set_back(self) -> bool:
+        """Whether the store came back with older data: then new entries have numbers that were read before.
+
+        One without any data is noticed by `follow`: its streams begin with the time.
+        """
+        ends = await self.store.tail(list(self._after))
+        back = [key for key, end in ends.items() if end != "0-0" and _number(end) < _number(self._after[key])]
+        if back:
+            _log.warning("the store went back to older data: loading the table of jobs anew")
+        return bool(back)
 
     async def _newest_keys(self) -> Keys:
         """Keys of the generation to answer from: while it cannot be read which one that is, the one before."""

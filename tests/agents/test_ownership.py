@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pytest
 from faust.types import TP
@@ -9,7 +10,7 @@ from faust.types import TP
 from streamrec.agents import ownership
 from streamrec.agents.ownership import Hold, MismatchError, Ownership, check
 from streamrec.kafka.client import KafkaUnavailableError
-from streamrec.stores.base import FencedError, Put
+from streamrec.stores.base import Delete, FencedError, Put, SetBackError, StoreUnavailableError
 from streamrec.stores.keys import Keys
 from streamrec.stores.memory import MemoryStore
 from streamrec.stores.positions import Mark, Position
@@ -47,9 +48,16 @@ class Log:
     async def watermarks(self, partitions: Sequence[TP]) -> Mapping[TP, tuple[int, int]]:
         return dict.fromkeys(partitions, self.bounds)
 
+    async def committed(self, partitions: Sequence[TP]) -> Mapping[TP, int]:
+        return dict.fromkeys(partitions, self.group) if self.group is not None else {}
+
+    group: int | None = None  # what the consumer group has committed
+
 
 def owner(store: MemoryStore, log: Log) -> Ownership:
-    return Ownership(store, KEYS, lambda _topic, partition: f"m{partition}", log.ids, log.watermarks)
+    return Ownership(
+        store, KEYS, lambda _topic, partition: f"m{partition}", log.ids, log.watermarks, lost_by=log.committed
+    )
 
 
 async def commit(ownership: Ownership, key: str, next_offset: int) -> Hold:
@@ -172,3 +180,81 @@ async def rest_waits_for_the_turns_in_hand_and_lets_no_other_begin() -> None:
 
 def test_rest_waits_for_the_turns_in_hand_and_lets_no_other_begin() -> None:
     asyncio.run(rest_waits_for_the_turns_in_hand_and_lets_no_other_begin())
+
+
+async def a_store_that_lost_its_data_is_noticed_though_nothing_is_written_to_it() -> None:
+    store = MemoryStore(KEYS)
+    ours = owner(store, Log())
+    await ours.take({VIEWS})
+    await commit(ours, KEYS.member("a"), 42)
+    await ours.verify()
+    await store.put([Delete(KEYS.epoch("m1"))])
+    with pytest.raises(SetBackError):
+        await ours.verify()
+    other = owner(store, Log())
+    await other.take({VIEWS})
+    await owner(store, Log()).take({VIEWS})
+    await other.verify()  # another owner is no loss
+    assert other.hold(*VIEWS) is None
+
+
+def test_a_store_that_lost_its_data_is_noticed_though_nothing_is_written_to_it() -> None:
+    asyncio.run(a_store_that_lost_its_data_is_noticed_though_nothing_is_written_to_it())
+
+
+async def takes_up_an_empty_store(low: int, group: int | None) -> dict[TP, int]:
+    log, store = Log(low=low), MemoryStore(KEYS)
+    log.group = group
+    for _ in range(2):  # a second try says the same
+        try:
+            found = await owner(store, log).take({VIEWS})
+        except MismatchError as error:
+            refusal = error
+        else:
+            return found
+    raise refusal
+
+
+def test_an_empty_store_is_filled_from_a_whole_log_whoever_has_read_it() -> None:
+    assert asyncio.run(takes_up_an_empty_store(0, None)) == {VIEWS: 0}
+    assert asyncio.run(takes_up_an_empty_store(0, 80)) == {VIEWS: 0}
+
+
+def test_an_empty_store_begins_in_the_middle_of_a_log_only_if_the_group_never_read_it() -> None:
+    assert asyncio.run(takes_up_an_empty_store(5, None)) == {VIEWS: 5}
+    for group in (80, 5, 3):  # read on; or all that was read is gone by now
+        with pytest.raises(MismatchError, match="has lost its data, or is another one") as caught:
+            asyncio.run(takes_up_an_empty_store(5, group))
+        assert "job-views/1" in str(caught.value)
+        assert "streamrec rebuild --accept-gap" in str(caught.value)
+
+
+async def a_worker_that_ended_before_its_first_record_begins_where_it_would_have() -> None:
+    log, store = Log(low=5), MemoryStore(KEYS)
+    assert await owner(store, log).take({VIEWS}) == {VIEWS: 5}
+    log.group = 5  # it committed that, and nothing else
+    assert await owner(store, log).take({VIEWS}) == {VIEWS: 5}
+
+
+def test_a_worker_that_ended_before_its_first_record_begins_where_it_would_have() -> None:
+    asyncio.run(a_worker_that_ended_before_its_first_record_begins_where_it_would_have())
+
+
+class AwayOnce(MemoryStore):
+    """Does not answer the first time that a slot is taken."""
+
+    asked = 0
+
+    async def take(self, slot: str) -> Any:
+        self.asked += 1
+        if self.asked == 1:
+            raise StoreUnavailableError("away")
+        return await super().take(slot)
+
+
+def test_a_store_that_is_away_while_partitions_are_assigned_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ownership, "_PAUSE_S", 0.0)
+    assert asyncio.run(owner(AwayOnce(KEYS), Log()).take({VIEWS})) == {VIEWS: 0}
+    monkeypatch.setattr(ownership, "_PATIENCE_S", -1.0)
+    with pytest.raises(StoreUnavailableError):
+        asyncio.run(owner(AwayOnce(KEYS), Log()).take({VIEWS}))

@@ -1,5 +1,6 @@
 """What the trainer says of its model; that it learns what it should, after any fault, is in ``tests/e2e/test_kills.py``."""
 
+import resource
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -19,7 +20,7 @@ from streamrec.models import snapshot as snapshots
 from streamrec.models.card import Card
 from streamrec.models.planted import planted_examples, planted_stream
 from streamrec.settings import Settings
-from streamrec.stores.base import Put
+from streamrec.stores.base import Delete, FencedError, Put, SetBackError
 from streamrec.stores.keys import MODEL_SLOT, Keys
 from streamrec.stores.memory import MemoryStore
 
@@ -103,6 +104,74 @@ async def test_a_model_is_kept_once_it_has_learned_something_and_is_announced(tm
         assert len(await store.follow({keys.changes(MODEL_SLOT): "0-0"}, 0)) == number
     await made.snapshot()  # nothing new
     assert await store.get([keys.model_version("job_check")]) == [b"2"]
+
+
+@pytest.mark.anyio
+async def test_a_disk_that_takes_no_copy_keeps_no_snapshot_out_of_the_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    keys = Keys("t", 1)
+    store = MemoryStore(keys)
+    hold = Hold(MODEL_SLOT, await store.take(MODEL_SLOT), keys, {trainer.TOPIC: "topic-id"})
+    await hold.load()
+    made = TrainerAgent(Settings(data_dir=str(tmp_path)), keys, cast(Any, None))
+    await made.prepare(hold)
+    copy = tmp_path / "models" / "job_check.snapshot"
+    failed, kept = value("streamrec_model_copies_failed_total") or 0.0, [b""]
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for number, example in enumerate(planted_examples(4), 1):
+        made._model.learn(widened(example, "mail"))
+        if number in (2, 3):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, limits[1]))
+        try:
+            await made.snapshot()
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert await store.get([keys.model_version("job_check")]) == [str(number).encode()]
+        kept.append(copy.read_bytes())
+        assert not list(copy.parent.glob("*.partial"))
+    assert kept[1] == kept[2] == kept[3] != kept[4]
+    assert value("streamrec_model_copies_failed_total") == failed + 2
+    assert caplog.text.count("no copy of snapshot") == 1
+
+
+@pytest.mark.anyio
+async def test_a_store_that_lost_the_snapshot_is_noticed_though_nothing_new_is_learned(tmp_path: Path) -> None:
+    keys = Keys("t", 1)
+    store = MemoryStore(keys)
+    hold = Hold(MODEL_SLOT, await store.take(MODEL_SLOT), keys, {trainer.TOPIC: "topic-id"})
+    await hold.load()
+    made = TrainerAgent(Settings(data_dir=str(tmp_path)), keys, cast(Any, None))
+    await made.prepare(hold)
+    await made.snapshot()
+    await store.put([Delete(keys.epoch(MODEL_SLOT))])
+    with pytest.raises(SetBackError):
+        await made.snapshot()
+
+
+@pytest.mark.anyio
+async def test_a_slot_that_is_taken_anew_by_ourselves_in_the_middle_of_a_snapshot_is_no_other_trainer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = Keys("t", 1)
+    store = MemoryStore(keys)
+    hold = Hold(MODEL_SLOT, await store.take(MODEL_SLOT), keys, {trainer.TOPIC: "topic-id"})
+    await hold.load()
+    made = TrainerAgent(Settings(data_dir=str(tmp_path)), keys, cast(Any, None))
+    await made.prepare(hold)
+    made._model.learn(widened(next(iter(planted_examples(1))), "mail"))
+    commit, ours = hold.commit, True
+
+    async def overtaken(*arguments: Any) -> None:
+        hold.lost = ours  # what `Ownership.take` does with what it lets go
+        await store.take(MODEL_SLOT)
+        await commit(*arguments)
+
+    monkeypatch.setattr(hold, "commit", overtaken)
+    await made.snapshot()
+    hold.lost = ours = False
+    with pytest.raises(FencedError):
+        await made.snapshot()
 
 
 @pytest.fixture

@@ -45,6 +45,10 @@ class Process:
             )  # fmt: skip
 
     @property
+    def pid(self) -> int:
+        return self._popen.pid
+
+    @property
     def alive(self) -> bool:
         return self._popen.poll() is None
 
@@ -83,6 +87,8 @@ class Process:
 class System:
     """Starts, feeds, asks, kills and waits; everything is gone after `close`."""
 
+    kafka_patience_s: float | None = None  # of the test's own questions; None: as of commands
+
     def __init__(self, directory: Path, start_broker: StartBroker, **overrides: Any) -> None:
         """`overrides` are settings; with `kafka` or `redis` among them, somebody else's is used."""
         self.directory = directory
@@ -100,7 +106,7 @@ class System:
             **{"snapshot_interval_s": 0.5, "explore": 0.0, **overrides},  # lists purely by score, unless asked for
         )  # fmt: skip
         self.specs = topics.load()
-        self.admin = Admin(self.settings)
+        self.admin = Admin(self.settings, self.kafka_patience_s)
         self.admin.create(self.specs)
         self.client = connect(self.settings)
         self._producer = Producer(self.settings)
@@ -142,11 +148,11 @@ class System:
         self.processes.append(process)
         return process
 
-    def start_all(self) -> None:
+    def start_all(self, patience_s: float = 30) -> None:
         """Worker, trainer and lookup, up and ready."""
         for name in ("worker", "trainer", "lookup"):
             self.start(name)
-        self.wait(self.ready, "the lookup to be ready", 30)
+        self.wait(self.ready, "the lookup to be ready", patience_s)
 
     def ready(self) -> bool:
         try:
@@ -171,6 +177,10 @@ class System:
                 place = None if partitions is None else partition_of(key, partitions)
                 record = Record(topic=topic, key=key.encode(), value=value, partition=place)
             self._producer.send_now(record)
+        self.flush()
+
+    def flush(self) -> None:
+        """Wait until Kafka has acknowledged all that was sent."""
         self._producer.flush(30)
 
     def pending(self) -> dict[str, int]:

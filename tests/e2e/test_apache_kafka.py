@@ -18,9 +18,10 @@ from streamrec.kafka.reader import read
 from streamrec.local.kafka import Cluster, Installation, start_kafka
 from streamrec.local.scrape import metrics as scrape
 from tests.brokers import CHANGES, StartBroker
+from tests.faults.report import Report
 
 from .conftest import System
-from .test_kills import POSTINGS, START, Log, differences
+from .judging import POSTINGS, START, Log, differences
 
 pytestmark = [pytest.mark.e2e, pytest.mark.servers, pytest.mark.kafka]
 
@@ -281,7 +282,7 @@ def cluster(tmp_path: Path, kafka_installed: Installation) -> Iterator[System]:
 
 
 @pytest.mark.alone  # three nodes and a system: two cores are full
-def test_any_one_of_three_nodes_may_die(cluster: Any) -> None:
+def test_any_one_of_three_nodes_may_die(cluster: Any, report: Report) -> None:
     """Nothing is lost and nothing counts twice, neither of producers nor of the worker, while each dies and comes back."""
     log, nodes = Log(26), cluster.broker
     cluster.produce(("job-postings", posting) for posting in POSTINGS)
@@ -298,3 +299,4 @@ def test_any_one_of_three_nodes_may_die(cluster: Any) -> None:
     assert differences(cluster, log) == []
     stored = [record for topic in ("job-views", "job-saves") for record in read(cluster.settings, topic)]
     assert len(stored) == len(log.events), "an idempotent producer writes each once, whatever it has to send again"
+    report.add_effects(cluster, log, runs=3)

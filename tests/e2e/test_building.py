@@ -22,7 +22,7 @@ from streamrec.models.snapshot import Snapshot
 from streamrec.stores import generations
 from streamrec.stores.generations import Generation
 from streamrec.stores.keys import Keys
-from tests.e2e.test_kills import JOBS, POSTINGS, START, Log, differences, replayed_model, stored_model
+from tests.e2e.judging import JOBS, POSTINGS, START, Log, differences, replayed_model, stored_model
 
 pytestmark = [pytest.mark.e2e, pytest.mark.servers]
 

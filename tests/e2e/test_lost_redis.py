@@ -14,7 +14,7 @@ import pytest
 
 from streamrec.events import JobApplication
 from streamrec.local.servers import start_redis
-from tests.e2e.test_kills import JOBS, POSTINGS, START, Log, differences, replayed_model, stored_model
+from tests.e2e.judging import JOBS, POSTINGS, START, Log, differences, replayed_model, stored_model
 
 pytestmark = [pytest.mark.e2e, pytest.mark.servers]
 

@@ -12,7 +12,8 @@ from click.testing import CliRunner
 from streamrec.cli import cli
 from streamrec.settings import environ_of
 from tests.brokers import ON_EMBEDDED
-from tests.e2e.test_kills import POSTINGS, Log, differences, kill_worker_at
+from tests.e2e.judging import POSTINGS, Log, differences
+from tests.e2e.test_kills import kill_worker_at
 from tests.redis_cluster import LocalCluster
 
 pytestmark = [pytest.mark.e2e, pytest.mark.servers, ON_EMBEDDED]

@@ -19,7 +19,7 @@ from streamrec.local.ports import free_port
 from streamrec.stores.positions import Position, unpack
 
 from .conftest import Process, System
-from .test_kills import JOBS, POSTINGS, START, Log, differences
+from .judging import JOBS, POSTINGS, START, Log, differences
 
 pytestmark = [pytest.mark.e2e, pytest.mark.servers, pytest.mark.alone]
 

@@ -21,7 +21,7 @@ from streamrec.local import kafka, servers
 from streamrec.local.servers import Server, ServerError, start_redis
 from streamrec.settings import Settings, environ_of
 from tests.e2e.conftest import System
-from tests.e2e.test_kills import POSTINGS, Log
+from tests.e2e.judging import POSTINGS, Log
 from tests.secure_servers import MECHANISMS, PASSWORD, USER, SecureKafka, SecureRedis
 
 pytestmark = [pytest.mark.e2e, pytest.mark.servers, pytest.mark.kafka]

@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 import redis
 
-from streamrec.local.servers import Server
+from streamrec.local.servers import Server, start_redis
 from streamrec.settings import Settings
 from streamrec.stores import generations
 from streamrec.stores.base import Put
@@ -97,3 +97,12 @@ def test_two_cannot_build_at_the_same_time(client: "redis.Redis", namespace: str
         first.keep()
     with Building(client, namespace, "the second"), pytest.raises(AlreadyBuildingError):
         first.keep()
+
+
+@pytest.mark.servers
+def test_a_generation_that_has_been_claimed_is_read_from_a_store_that_takes_no_writes(tmp_path: Path) -> None:
+    with start_redis(tmp_path) as server, redis.Redis(port=server.port) as client:
+        settings = Settings(redis=f"redis://{server.address}/0")
+        assert generations.current_of(settings, claim=True).partitions == settings.partitions
+        client.config_set("maxmemory", 1)
+        assert generations.current_of(settings, claim=True).partitions == settings.partitions

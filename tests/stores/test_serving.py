@@ -567,3 +567,40 @@ async def test_a_store_that_is_away_from_the_start_is_waited_for(keys: Keys, mon
         await until(lambda: serving.loaded)
     assert versions(serving) == {"a": 1}
     assert asked == 3
+
+
+@pytest.mark.servers
+async def test_a_store_that_came_back_with_older_data_is_read_anew(keys: Keys, redis_server: Server) -> None:
+    """Entries that come then have numbers that were read before, so that following alone would pass them over."""
+    store = RedisStore(f"redis://{redis_server.address}/0", keys)
+    stream = keys.changes(keys.job_slot("a"))
+    with redis.Redis(port=redis_server.port) as client:
+        await commit(store, keys, ("a", job("a")))
+        before = {key: client.dump(key) for key in (stream, keys.job("a"))}
+        for version in (2, 3, 4):
+            await commit(store, keys, ("a", job("a", version=version)))
+        serving = reading(store, keys)
+        async with following(serving):
+            await until(lambda: versions(serving) == {"a": 4})
+            for key, value in before.items():
+                client.restore(key, 0, value, replace=True)
+            await until(lambda: versions(serving) == {"a": 1})
+            await commit(store, keys, ("a", job("a", version=9)))
+            await until(lambda: versions(serving) == {"a": 9})
+    await store.close()
+
+
+@pytest.mark.servers
+async def test_a_store_that_takes_no_writes_is_served_from(keys: Keys, tmp_path: Path) -> None:
+    with start_redis(tmp_path) as server, redis.Redis(port=server.port) as client:
+        store = RedisStore(f"redis://{server.address}/0", keys)
+        await commit(store, keys, ("a", job("a")))
+        first = reading(store, keys)
+        await first.load()  # says which features there are, once
+        client.config_set("maxmemory", 1)
+        with pytest.raises(StoreUnavailableError, match="out of memory"):
+            await commit(store, keys, ("b", job("b")))
+        again = reading(store, keys)
+        await again.load()
+        assert versions(again) == {"a": 1}
+        await store.close()

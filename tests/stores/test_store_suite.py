@@ -8,7 +8,17 @@ import pytest
 
 from streamrec.local.servers import Server
 from streamrec.settings import Settings
-from streamrec.stores.base import Append, Delete, DropFields, FencedError, Put, PutFields, Store, TruncatedError
+from streamrec.stores.base import (
+    Append,
+    Delete,
+    DropFields,
+    FencedError,
+    Put,
+    PutFields,
+    SetBackError,
+    Store,
+    TruncatedError,
+)
 from streamrec.stores.connect import open_store
 from streamrec.stores.keys import Keys
 from streamrec.stores.memory import MemoryStore
@@ -176,6 +186,33 @@ async def test_a_commit_without_a_read_is_fenced_too(store: Store, keys: Keys) -
     assert await store.get([keys.model("m")]) == [b"2"]
     for slot in (zombie, owner, newer):
         await slot.close()
+
+
+@pytest.mark.parametrize("between", [True, False], ids=["after the read", "before the read"])
+@pytest.mark.parametrize("lost", [True, False], ids=["all data", "the last commit"])
+async def test_nothing_is_written_onto_a_state_that_the_owner_does_not_know(
+    store: Store, keys: Keys, lost: bool, between: bool
+) -> None:
+    key, epoch = keys.member(MINE), keys.epoch("m0")
+    slot = await store.take("m0")
+    assert slot.first
+    await slot.commit([Put(key, b"1")])
+    [before] = await store.get([epoch])
+    await slot.commit([Put(key, b"2")])
+    if between:
+        await slot.read([key])
+    # What a Redis that has lost data comes back with.
+    await store.put([Delete(epoch), Delete(key)] if lost else [Put(epoch, before or b""), Put(key, b"1")])
+    with pytest.raises(FencedError):
+        await slot.commit([Put(key, b"3")])
+    assert await store.get([key]) == [None if lost else b"1"]
+    with pytest.raises(SetBackError):
+        await slot.read([key])
+    again = await store.take("m0")
+    assert again.first is lost
+    await again.commit([Put(key, b"2")])
+    for each in (slot, again):
+        await each.close()
 
 
 async def test_taking_one_slot_leaves_the_others_alone(store: Store, keys: Keys) -> None:
