@@ -177,7 +177,7 @@ def test_off_it_imports_and_does_nothing() -> None:
     program = (
         "import sys; from streamrec import tracing; from streamrec.settings import Settings\n"
         "tracing.start('worker', Settings())\n"
-        "with tracing.turn([]) as batch, tracing.commit('m0', 1), tracing.send([]), tracing.whole('p'):\n"
+        "with tracing.turn([]) as turn, tracing.commit('m0', 1), tracing.send([]), tracing.whole('p'):\n"
         "    tracing.stage('fold', 1.0)\n"
         "assert tracing.carried() == () and tracing.current() is None and turn is None\n"
         "assert not [name for name in sys.modules if name.startswith('opentelemetry')]\n"
