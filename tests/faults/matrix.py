@@ -126,6 +126,8 @@ FOOT: Final = """
   is not learned: the first derivation counts.
 - The one lookup of the tests is not there while it is killed and starts again (*refused*): run two.
 
+What comes in from outside (fuzzing), what only grows, and a Redis that is lost whole: [inputs](reliability/inputs.md).
+
 Made by `python -m tests.faults.matrix` of the tests' own measurements (`ops/reliability/results.json`); do not edit.
 """
 
