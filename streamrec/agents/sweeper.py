@@ -55,7 +55,8 @@ class Sweeper:
         while True:
             await asyncio.sleep(self._settings.sweep_every_s)
             try:
-                await self.sweep(time.time_ns() // 1_000_000)
+                # A past log that is replayed into a system must not be forgotten as soon as it is there.
+                await self.sweep(min(time.time_ns() // 1_000_000, newest_action(self._table())))
             except StoreUnavailableError as error:
                 log.warning("the sweep of what is to be forgotten waits: %s", error)
 
@@ -134,6 +135,11 @@ class Sweeper:
         if writes:
             await hold.slot.commit(writes)
             metrics.FORGOTTEN.labels("member").inc(count)
+
+
+def newest_action(table: JobTable) -> int:
+    """When somebody last acted on any job, ms; 0 where nobody has."""
+    return int(table.columns.times[: len(table), LAST_AT].max(initial=0))
 
 
 def over(table: JobTable, now: int, kept_ms: int) -> list[str]:

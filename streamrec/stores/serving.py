@@ -49,6 +49,7 @@ _READ: Final = 500  # keys a round trip
 _SLICE_S: Final = 0.003  # the event loop gets its turn after so much work of ours
 _WAIT_MS: Final = 500  # for changes; bounds how late a model is seen that was not announced, too
 _MODEL_EVERY_S: Final = 0.5
+_RESTED_S: Final = 30.0  # a store whose jobs have not become more for so long will not have those that it lost
 _COUNT_EVERY_S: Final = 5.0
 _MORE: Final = 500  # entries of one stream in one answer: there may be more that were not in it
 _REST: Final = 3.0  # times what a round of changes took, the process has for other work
@@ -135,6 +136,7 @@ class Serving:
         self._model_version: bytes | None = None
         self._model_polled = self._counted = float("-inf")
         self._complained: set[str] = set()
+        self._restored = (-1, 0.0)  # jobs of a store that has lost its data, and since when it has so many
 
     @property
     def without_posting(self) -> bool:
@@ -157,6 +159,9 @@ class Serving:
         after = await self.store.tail([keys.changes(slot) for slot in (*keys.job_slots(), MODEL_SLOT)])
         began = self.clock_ms()
         found = await self.store.scan(keys.jobs_pattern())
+        if self.lost and self._is_being_restored(len(found)):
+            self._stale = False
+            return
         table = JobTable(max(1024, len(found)))
         await self._read_jobs(table, (job_id for key in found if (job_id := keys.job_id(key)) is not None), keys)
         # Before anything is made of these features: whoever learns from it must know what they are.
@@ -197,7 +202,7 @@ class Serving:
             except TruncatedError:
                 _log.warning("fell behind the stream of changed jobs: loading the table anew")
                 self._stale = True
-                pause = 0.0
+                pause = _PAUSE_S[1] if self.lost else 0.0
             except StoreUnavailableError as error:
                 STORE_ERRORS.labels("follow").inc()
                 self._complain("follow", f"the store is away, the table of jobs grows old: {error}")
@@ -365,6 +370,13 @@ class Serving:
     def _is_back(self) -> bool:
         """Whether a store that had lost its data has some again: then what it holds counts, and not what is in memory."""
         return self.lost and self._marked
+
+    def _is_being_restored(self, jobs: int) -> bool:
+        """Whether the store has fewer jobs than this process knows, and more from one look to the next: then these are better."""
+        now, before, since = time.monotonic(), *self._restored
+        if jobs != before:
+            self._restored = (jobs, now)
+        return jobs < self.table.posting_count and (jobs != before or now - since < _RESTED_S)
 
     async def _read_jobs(self, table: JobTable, job_ids: Iterable[str], keys: Keys) -> None:
         """Read jobs into `table`, giving the event loop its turn every few milliseconds."""

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from streamrec.agents.ownership import Hold
-from streamrec.agents.sweeper import Sweeper, over
+from streamrec.agents.sweeper import Sweeper, newest_action, over
 from streamrec.events import JobPosting, MemberProfile
 from streamrec.features.forgetting import DAY_MS, is_over
 from streamrec.features.state import JobState, MemberState, Neighbours, pack, unpack
@@ -107,6 +107,14 @@ def test_the_table_names_every_job_that_is_over(name: str) -> None:
     table = JobTable(8)
     table.upsert("j", state)
     assert (over(table, NOW, SETTINGS.job_kept_ms) == ["j"]) == is_over(state, NOW, SETTINGS.job_kept_ms)
+
+
+def test_the_newest_action_is_that_on_any_job() -> None:
+    table = JobTable(8)
+    assert newest_action(table) == 0
+    for name, (state, _) in JOBS.items():
+        table.upsert(name, state)
+    assert newest_action(table) == RECENT
 
 
 async def test_idle_members_are_forgotten_but_for_their_profile(store: Store, keys: Keys) -> None:

@@ -74,7 +74,7 @@ def test_a_workers_clock_that_is_half_a_day_wrong_makes_no_difference(
     for hours in (-12, 12, 0):
         site.start("worker", spoil=OTHER_CLOCK.format(hours * 3600))
         site.produce(log.more(150))
-        site.produce(views(log, f"viewer-{hours}", [now - 1_000, now, now + 1_000]))
+        site.produce(views(log, f"watch-{hours}", [now - 1_000, now, now + 1_000]))
         site.settle()
         site.of("worker").stop()
     report.add(judge(site, log), runs=2)
