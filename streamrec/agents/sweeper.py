@@ -49,6 +49,8 @@ class Sweeper:
     ) -> None:  # fmt: skip
         self._settings, self._store, self._keys = settings, store, keys
         self._table, self._holds = table, holds
+        for kind in ("member", "job"):
+            metrics.FORGOTTEN.labels(kind)  # told from the start: what has not happened yet is 0
 
     async def run(self) -> None:
         """Sweep for ever; what fails waits for the next sweep."""

@@ -69,6 +69,7 @@ class TrainerAgent(OwnerAgent):
         self._hold: Hold | None = None
         self._measured_at = float("-inf")
         self._complained = False  # of the disk: once until it is well again
+        metrics.COPIES_FAILED.labels(JobCheck.name)  # told from the start
         self._turn = asyncio.Lock()  # a snapshot is taken between two batches, never within one
         self._begin_anew()
 
