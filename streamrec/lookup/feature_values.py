@@ -29,7 +29,7 @@ from streamrec.lookup.service import Service
 from streamrec.metrics import DEGRADED
 from streamrec.ranking.catalogue import catalogue
 from streamrec.stores.inputs import Inputs
-from streamrec.stores.serving import UNREADABLE_STATE
+from streamrec.stores.members import UNREADABLE_STATE
 
 MOST_ENTITIES: Final = 100
 MOST_FEATURES: Final = 100

@@ -12,7 +12,7 @@ from streamrec.lookup.jobs import ACTIONS
 from streamrec.lookup.operation import Call
 from streamrec.lookup.problems import Problem
 from streamrec.lookup.service import Service
-from streamrec.stores.serving import UNREADABLE_STATE
+from streamrec.stores.members import UNREADABLE_STATE
 
 
 class RecentJob(msgspec.Struct, frozen=True):

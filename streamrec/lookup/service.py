@@ -30,7 +30,8 @@ from streamrec.settings import Settings
 from streamrec.stores.base import Store, StoreUnavailableError
 from streamrec.stores.inputs import Glance, Inputs
 from streamrec.stores.keys import Keys
-from streamrec.stores.serving import UNREADABLE_STATE, Serving
+from streamrec.stores.members import UNREADABLE_STATE
+from streamrec.stores.serving import Serving
 
 STORE_UNAVAILABLE: Final = "store_unavailable"
 TABLE_LOADING: Final = "table_loading"

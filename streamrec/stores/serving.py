@@ -13,7 +13,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Final
 
@@ -21,29 +21,22 @@ import msgspec
 import numpy as np
 
 from streamrec.features.library import FEATURE_SET, feature_names
-from streamrec.features.state import JobState, MemberState, Neighbours, Network, State, UnreadableStateError, unpack
+from streamrec.features.state import JobState
 from streamrec.features.table import JobTable
-from streamrec.metrics import MODEL_AGE, STORE_ERRORS, TABLE_JOBS, TABLE_LAG, UNREADABLE
+from streamrec.metrics import MODEL_AGE, STORE_ERRORS, TABLE_JOBS, TABLE_LAG
 from streamrec.models import registered
 from streamrec.models.base import Scorer
-from streamrec.models.passed import Passed, UnreadablePassedError
-from streamrec.models.passed import unpack as unpack_passed
 from streamrec.models.snapshot import UnreadableSnapshotError, scorer_of
 from streamrec.models.snapshot import unpack as unpack_snapshot
 from streamrec.packed import DAMAGED
-from streamrec.ranking.engine import recent_ids
-from streamrec.ranking.ranked import RankedList, UnreadableListError
-from streamrec.ranking.ranked import unpack as unpack_list
 from streamrec.settings import Settings
 from streamrec.stores.base import Put, Store, StoreUnavailableError, TruncatedError
 from streamrec.stores.generations import UnreadableGenerationError
 from streamrec.stores.generations import unpack as unpack_generation
-from streamrec.stores.inputs import Glance, Inputs, glance
 from streamrec.stores.keys import MODEL_SLOT, Keys, current_key
-from streamrec.stores.together import Together
+from streamrec.stores.members import MemberReader
 
 MODEL: Final = "job_check"
-UNREADABLE_STATE: Final = "unreadable_state"
 
 _READ: Final = 500  # keys a round trip
 _SLICE_S: Final = 0.003  # the event loop gets its turn after so much work of ours
@@ -79,12 +72,7 @@ def _number(entry_id: str) -> int:
     return int(entry_id.partition("-")[0])
 
 
-def _keys_of(keys: Keys) -> tuple[Callable[[str], str], ...]:
-    """What is read of a member at once."""
-    return keys.member, keys.ranked, keys.network, keys.passed
-
-
-class Serving:
+class Serving(MemberReader):
     """The reading side of one process.
 
     Parameters
@@ -121,10 +109,8 @@ class Serving:
         self, store: Store, keys: Keys, settings: Settings, clock_ms: Callable[[], int],
         on_move: Callable[[Keys], None] | None = None,
     ) -> None:  # fmt: skip
-        self.store, self.keys, self.settings, self.clock_ms = store, keys, settings, clock_ms
-        self._together = Together(store)
-        self._on_move = on_move
-        self._member_keys = _keys_of(keys)
+        super().__init__(store, keys)
+        self.settings, self.clock_ms, self._on_move = settings, clock_ms, on_move
         self.table = JobTable()
         self.scorer: Scorer | None = None
         self.loaded = self.lost = False
@@ -135,7 +121,6 @@ class Serving:
         self._releases = keys.changes(MODEL_SLOT)
         self._model_version: bytes | None = None
         self._model_polled = self._counted = float("-inf")
-        self._complained: set[str] = set()
         self._restored = (-1, 0.0)  # jobs of a store that has lost its data, and since when it has so many
 
     @property
@@ -171,8 +156,8 @@ class Serving:
         self.table, self._after, self.current_at = table, after, began
         self.loaded, self._stale, self.lost = True, False, False
         if keys != self.keys:
-            self.keys, self._model_version = keys, None
-            self._member_keys = _keys_of(keys)
+            self._model_version = None
+            self.move(keys)
             if self._on_move is not None:
                 self._on_move(keys)
             _log.info("answering from generation %s of the state now", keys.generation or "0")
@@ -214,94 +199,6 @@ class Serving:
                 pause = min(max(_REST * busy, _PAUSE_S[0]), _PAUSE_S[1])
             self._measure()
             await asyncio.sleep(pause)
-
-    async def stored(self, member_id: str) -> Inputs:
-        """`inputs` without `neighbours`, in one round trip: all that it takes to serve a list that was kept.
-
-        Raises
-        ------
-        StoreUnavailableError
-            The store did not answer.
-        """
-        return self.opened(await self._values(member_id))
-
-    async def glance(self, member_id: str) -> Glance | Inputs:
-        """The same, where a list was kept unpacked only as far as that needs; `opened` unpacks the rest. Raises as `stored`."""
-        values = await self._values(member_id)
-        return glance(values) or self.opened(values)
-
-    def opened(self, values: Sequence[bytes | None]) -> Inputs:
-        """What is stored of a member, unpacked."""
-        found, *rest = values
-        return self._inputs(self._state(MemberState, found), {}, *rest)
-
-    async def _values(self, member_id: str) -> list[bytes | None]:
-        return await self._together.get([key(member_id) for key in self._member_keys])
-
-    async def inputs(self, member_id: str) -> Inputs:
-        """What a ranking for `member_id` needs, in two round trips; one for a member without recent jobs.
-
-        Raises
-        ------
-        StoreUnavailableError
-            The store did not answer.
-        """
-        return (await self.inputs_many([member_id]))[member_id]
-
-    async def inputs_many(self, member_ids: Sequence[str]) -> dict[str, Inputs]:
-        """`inputs` of several members, in two round trips for all of them.
-
-        Raises
-        ------
-        StoreUnavailableError
-            The store did not answer.
-        """
-        members = list(dict.fromkeys(member_ids))
-        if not members:
-            return {}
-        values = await self.store.get([key(member) for member in members for key in self._member_keys])
-        width = len(self._member_keys)
-        states = [self._state(MemberState, value) for value in values[::width]]
-        recent = [recent_ids(state) if state else [] for state in states]
-        rows = await self.neighbours([job_id for job_ids in recent for job_id in job_ids])
-        return {
-            member: self._inputs(
-                state,
-                {job_id: rows[job_id] for job_id in job_ids if job_id in rows},
-                *values[place * width + 1 : (place + 1) * width],
-            )
-            for place, (member, state, job_ids) in enumerate(zip(members, states, recent, strict=True))
-        }
-
-    def _inputs(
-        self,
-        state: MemberState | None,
-        neighbours: dict[str, Neighbours],
-        listed: bytes | None,
-        tied: bytes | None,
-        passed: bytes | None,
-    ) -> Inputs:
-        return Inputs(
-            state or MemberState(), neighbours, self._list(listed), None if state else UNREADABLE_STATE,
-            self._state(Network, tied) or Network(), self._passed(passed),
-        )  # fmt: skip
-
-    async def neighbours(self, job_ids: Iterable[str]) -> dict[str, Neighbours]:
-        """Co-visitation rows of these jobs, in one round trip; jobs without a (readable) row are left out.
-
-        Raises
-        ------
-        StoreUnavailableError
-            The store did not answer.
-        """
-        distinct = list(dict.fromkeys(job_ids))
-        if not distinct:
-            return {}
-        values = await self._together.get([self.keys.neighbours(job_id) for job_id in distinct])
-        rows = (
-            (job_id, self._state(Neighbours, value)) for job_id, value in zip(distinct, values, strict=True) if value
-        )
-        return {job_id: row for job_id, row in rows if row is not None}
 
     async def _follow(self) -> float:
         """Apply what changed since the last call; seconds that it took, without the wait for the first change."""
@@ -420,37 +317,6 @@ class Serving:
             scorer = scorer.moved(snapshot.feature_names, FEATURE_SET, feature_names())
         self.scorer = scorer
         self._complained.discard("model")
-
-    def _state(self, kind: type[State], value: bytes | None) -> State | None:
-        try:
-            return unpack(kind, value)
-        except UnreadableStateError as error:
-            self._unreadable(kind.__name__, error)
-            return None
-
-    def _list(self, value: bytes | None) -> RankedList | None:
-        try:
-            return None if value is None else unpack_list(value)
-        except UnreadableListError as error:
-            self._unreadable("RankedList", error)
-            return None
-
-    def _passed(self, value: bytes | None) -> Passed:
-        try:
-            return unpack_passed(value)
-        except UnreadablePassedError as error:
-            self._unreadable("Passed", error)
-            return Passed()
-
-    def _unreadable(self, kind: str, why: object) -> None:
-        UNREADABLE.labels(kind).inc()
-        self._complain(kind, f"a stored {kind} is unreadable, and is passed over: {why}")
-
-    def _complain(self, about: str, message: str) -> None:
-        """Log once until the trouble is over: a poll repeats it several times a second."""
-        if about not in self._complained:
-            self._complained.add(about)
-            _log.warning(message)
 
     def _measure(self) -> None:
         model_at = None if self.scorer is None else self.scorer.learned_at

@@ -30,9 +30,10 @@ from streamrec.stores import serving as serving_module
 from streamrec.stores.base import Append, Delete, Put, Store, StoreUnavailableError, Write
 from streamrec.stores.generations import Generation
 from streamrec.stores.keys import MODEL_SLOT, Keys, current_key
+from streamrec.stores.members import UNREADABLE_STATE
 from streamrec.stores.memory import MemoryStore
 from streamrec.stores.redis import RedisStore
-from streamrec.stores.serving import MODEL, UNREADABLE_STATE, Serving
+from streamrec.stores.serving import MODEL, Serving
 
 pytestmark = pytest.mark.anyio
 
