@@ -8,12 +8,12 @@ from typing import Final
 
 from streamrec.models.rows import Floats
 
-HORIZON: Final = 2_000  # steps
-_HASTE: Final = 3.0  # how little the first steps count: they are far off, and leave the average sooner
+HORIZON: Final = 1_000  # lists
+_HASTE: Final = 3.0  # how little the first lists count: they are far off, and leave the average sooner
 
 
 class Average:
-    """Polynomial-decay averaging, and beyond `HORIZON` steps exponential: old steps are forgotten as the world moves on.
+    """Polynomial-decay averaging, and beyond `HORIZON` lists exponential: old steps are forgotten as the world moves on.
 
     Parameters
     ----------
@@ -24,8 +24,8 @@ class Average:
     ----------
     weights
         The average; never changed in place.
-    steps
-        Taken in so far.
+    lists
+        Taken in so far; parts of lists are parts of one.
 
     References
     ----------
@@ -43,10 +43,11 @@ class Average:
     """
 
     def __init__(self, weights: Floats) -> None:
-        self.weights, self.steps = weights, 0
+        self.weights, self.lists = weights, 0.0
 
-    def learn(self, weights: Floats) -> None:
-        """Take in the weights after a step: the first ones as they are, later ones for their share."""
-        self.steps += 1
-        share = max((_HASTE + 1.0) / (_HASTE + self.steps), 1.0 / HORIZON)
-        self.weights = self.weights + share * (weights - self.weights)
+    def learn(self, weights: Floats, part: float = 1.0) -> None:
+        """Take in the weights after a step on so much of a list (0 to 1): a list that comes in parts counts like a whole one."""
+        self.lists += part
+        share = max((_HASTE + 1.0) / (_HASTE + max(self.lists, 1.0)), 1.0 / HORIZON)
+        left = 1.0 - share if part == 1.0 else (1.0 - share) ** part
+        self.weights = weights + left * (self.weights - weights)

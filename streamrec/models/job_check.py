@@ -77,7 +77,7 @@ class _State(msgspec.Struct, array_like=True, frozen=True):
     segment_squares: bytes = b""
     # Since version 7. Without them: the average begins at the weights.
     average: bytes = b""
-    averaged: int = 0
+    averaged: float = 0.0
 
 
 class JobCheck(Model):
@@ -198,8 +198,8 @@ class JobCheck(Model):
         self._score.learn(scaled, rows, segment_of(rows.matrix[0], flags) if flags else None)
         logits: Floats = (scaled * self._average.weights).sum(axis=1)
         self._check.learn(scaled, rows.labels, rows.weights, rows.shown, int(rows.is_shown))
-        if rows.weights.any():  # else it was no step of this head
-            self._average.learn(self._check.weights)
+        if part := int(np.count_nonzero(rows.weights)):  # else it was no step of this head
+            self._average.learn(self._check.weights, min(1.0, part / rows.shown))
         self._fit(rows, logits)
 
     def _fit(self, rows: Rows, logits: Floats) -> None:
@@ -262,7 +262,7 @@ class JobCheck(Model):
                 segment_weights=_bytes(score.weights[1:]),
                 segment_squares=_bytes(squares[1:]),
                 average=_bytes(self._average.weights),
-                averaged=self._average.steps,
+                averaged=self._average.lists,
             )
         )
 
@@ -295,7 +295,7 @@ class JobCheck(Model):
             raise ValueError("variances or squares are negative")
         self._scaler.rows, self._scaler.means, self._scaler.variances = read.rows, means, variances
         self._check.weights, self._score.weights = weights, np.vstack([score_weights, own])
-        self._average.weights, self._average.steps = average, read.averaged
+        self._average.weights, self._average.lists = average, read.averaged
         self._check.intercepts = [read.intercept, read.shown_intercept]
         self._score.intercepts = list(read.score_intercepts)
         self._check_steps.squares, self._check_steps.n_iterations = squares, read.steps

@@ -3,6 +3,7 @@ import pytest
 
 from streamrec.models import checks
 from streamrec.models.base import Model
+from streamrec.models.calibration import Calibrator
 from streamrec.models.checks import Check, checks_for
 from streamrec.models.job_check import JobCheck
 from streamrec.models.measures import Data
@@ -96,8 +97,8 @@ def test_a_model_that_takes_a_part_for_the_whole_is_found_out() -> None:
 class Served(JobCheck):
     """Serves with the intercept that is trained, although it runs ahead with the checks."""
 
-    def _line(self, data: Data | None) -> tuple[float, float]:
-        return 1.0, self._check.intercepts[0 if data == "sampled" else 1]
+    def _fitted(self, data: Data | None) -> Calibrator:
+        return Calibrator(intercept=self._check.intercepts[0 if data == "sampled" else 1])
 
 
 def test_a_model_that_serves_with_its_trained_intercept_is_found_out() -> None:
