@@ -85,7 +85,8 @@ class After:
 
     async def _look(self, slot: str, pause: float) -> dict[str, bytes]:
         look = self._looks.get(slot)
-        if look is None:
+        # One that is done says nothing new, and to wait for it gives the event loop no turn in which it could be put away.
+        if look is None or look.done():
             look = self._looks[slot] = asyncio.create_task(self._fields(slot, pause))
             look.add_done_callback(lambda done: self._looked(slot, done))
         return await asyncio.shield(look)
@@ -96,7 +97,8 @@ class After:
         return await self._store.get_fields(self._keys.positions(slot))
 
     def _looked(self, slot: str, look: "asyncio.Task[dict[str, bytes]]") -> None:
-        del self._looks[slot]
+        if self._looks.get(slot) is look:
+            del self._looks[slot]
         if not look.cancelled():
             look.exception()  # seen, even if everyone who waited has gone
 

@@ -1,6 +1,7 @@
 """What watches a running system. The probe tells how fresh answers are, and why they are not, and nobody's figures hold anything
 of it; traces follow an event from whoever sends it to the answers that show it."""
 
+import itertools
 import json
 import re
 import signal
@@ -59,6 +60,17 @@ def probed(
             ("job-saves", JobSave(event_id="s", member_id="ann", job_id=JOBS[3], occurred_at=now)),
         ])  # fmt: skip
         system.settle(trainer=False)
+        more = itertools.count()
+
+        def learned() -> bool:  # once the worker has all jobs in its table, which it follows in its own time
+            view = JobView(
+                event_id=f"w{next(more)}", member_id="m0", job_id=JOBS[20 + next(more) % 10], occurred_at=now
+            )
+            system.produce([("job-views", view)])
+            system.settle(trainer=False)
+            return logged(system)["training-examples"] > 0
+
+        system.wait(learned, "an example to be made", 30)
         yield system
     finally:
         system.close()

@@ -159,3 +159,25 @@ async def test_all_who_wait_are_told_of_a_topic_created_anew() -> None:
         *(after.wait(Token("old", "job-views", 1, 5), 500) for _ in range(3)), return_exceptions=True
     )
     assert [type(outcome) for outcome in outcomes] == [Problem] * 3
+
+
+async def test_whoever_comes_while_a_look_is_done_and_not_yet_put_away_holds_up_nobody() -> None:
+    """To wait for what is done gives the event loop no turn: it would stand still until the budget is used up."""
+    keys = Keys("test", 4)
+    after = After(MemoryStore(keys), keys)
+    done: asyncio.Task[dict[str, bytes]] = asyncio.create_task(asyncio.sleep(0, {}))
+    await done
+    after._looks["m1"] = done
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0.01)
+            turns += 1
+
+    ticking = asyncio.create_task(others())
+    assert await after.wait(Token("t", "job-views", 1, 5), 300) == "budget_exceeded"
+    ticking.cancel()
+    assert turns >= 3
+    await after.aclose()

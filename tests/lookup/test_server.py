@@ -47,7 +47,7 @@ class Lookup:
     def get(self, path: str, **query: str) -> httpx.Response | None:
         """An answer over a connection of its own, None where nothing listens."""
         try:
-            return httpx.get(self.url + path, params=query, timeout=10)
+            return httpx.get(self.url + path, params=query, timeout=30)
         except httpx.TransportError:
             return None
 
@@ -96,7 +96,7 @@ def make(redis_server: Server, tmp_path: Path) -> Iterator[Make]:
     def start(**overrides: Any) -> Lookup:
         settings = Settings(
             redis=f"redis://{redis_server.address}/0", namespace=f"server-{uuid4().hex}",
-            data_dir=str(tmp_path / "data"), lookup_port=free_port(), after_budget_ms=6000, **overrides,
+            data_dir=str(tmp_path / "data"), lookup_port=free_port(), after_budget_ms=10_000, **overrides,
         )  # fmt: skip
         started.append(Lookup(settings, tmp_path / "lookup.log"))
         return started[-1]
@@ -168,7 +168,8 @@ def test_a_worker_that_dies_is_replaced_and_nothing_counted_is_lost(lookup: Look
     assert lookup.total("popular") == 10
     [fresh] = [worker for worker in lookup.workers() if worker.pid not in {each.pid for each in before}]
     taken = fresh.cpu_times().user
-    assert lookup.told("process_cpu_seconds_total") > spent + taken / 2, "what the dead one took is not forgotten"
+    # What the dead one took is not forgotten; each process tells of itself in its own time.
+    until(lambda: lookup.told("process_cpu_seconds_total") > spent + taken / 2, 10, lookup.log)
 
 
 def test_open_requests_are_answered_when_the_service_is_stopped(make: Make, tmp_path: Path) -> None:
@@ -179,16 +180,16 @@ def test_open_requests_are_answered_when_the_service_is_stopped(make: Make, tmp_
     answers: list[Any] = []
 
     def ask() -> None:
-        token = encode(Token("t", "job-views", 0, 5))  # never comes: this waits for the whole budget of 6 s
+        token = encode(Token("t", "job-views", 0, 5))  # never comes: this waits for the whole budget of 10 s
         answers.append(lookup.get("/v1/members/m1/recommendations", after=token))
 
     asking = [threading.Thread(target=ask) for _ in range(8)]
     for thread in asking:
         thread.start()
     workers = lookup.workers()
-    until(lambda: lookup.open_requests() == 8, 2, lookup.log)
+    until(lambda: lookup.open_requests() == 8, 5, lookup.log)
     os.kill(lookup.process.pid, signal.SIGTERM)
-    until(lambda: lookup.get("/health/live") is None, 4, lookup.log)  # refused while they wait: nobody waits in vain
+    until(lambda: lookup.get("/health/live") is None, 8, lookup.log)  # refused while they wait: nobody waits in vain
     assert answers == []
     for thread in asking:
         thread.join()
