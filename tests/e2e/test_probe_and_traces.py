@@ -43,7 +43,7 @@ def probed(
 ) -> Iterator[System]:
     """A system with some traffic behind it, in which nothing happens any more but the probe."""
     system = System(
-        Path(tmp_path_factory.mktemp("probed")), start_broker, probe_interval_s=0.1, probe_timeout_s=1.0, partitions=2,
+        Path(tmp_path_factory.mktemp("probed")), start_broker, probe_interval_s=0.1, probe_timeout_s=2.5, partitions=2,
         label_window_s=1.0, tracing=collector.url,
     )  # fmt: skip
     try:
