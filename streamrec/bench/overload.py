@@ -1,12 +1,11 @@
 """Twice as many events as the worker can take: what becomes of lag, lookups and lists, and how it recovers."""
 
-import threading
 import time
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from streamrec.bench import load
+from streamrec.bench.beside import Beside
 from streamrec.bench.cores import machine
 from streamrec.bench.figures import Check, Report, Turns
 from streamrec.bench.load import Load
@@ -124,29 +123,18 @@ def _checks(system: Installation, loads: Sequence[Load], sent: int, lag: "_Lag")
     )
 
 
-class _Lag:
+class _Lag(Beside):
     """Looks how far the worker is behind what has been sent, within ``with``."""
 
     def __init__(self, system: Installation, traffic: Traffic) -> None:
+        super().__init__(self._run, patience_s=5)
         self._system, self._traffic = system, traffic
         self._topics = [name for name in system.consumed if not system.is_internal(name)]
         self._base = sum(system.positions(self._topics).values())
-        self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
         self.most = 0
 
     def _run(self) -> None:
-        while not self._ending.wait(_SAMPLE_S):
+        while not self.over.wait(_SAMPLE_S):
             sent = self._traffic.sent
             done = sum(self._system.positions(self._topics).values()) - self._base
             self.most = max(self.most, sent - done)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ending.set()
-        self._thread.join(5)

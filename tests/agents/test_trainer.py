@@ -87,14 +87,20 @@ def test_the_card_lies_beside_the_copy_on_disk(agent: TrainerAgent, tmp_path: Pa
     assert agent._read_copy() == taken
 
 
-@pytest.mark.anyio
-async def test_a_model_is_kept_once_it_has_learned_something_and_is_announced(tmp_path: Path) -> None:
+async def owning(directory: Path) -> tuple[TrainerAgent, Hold, MemoryStore, Keys]:
+    """A trainer that has the model's slot of an empty store in its hands."""
     keys = Keys("t", 1)
     store = MemoryStore(keys)
     hold = Hold(MODEL_SLOT, await store.take(MODEL_SLOT), keys, {trainer.TOPIC: "topic-id"})
     await hold.load()
-    made = TrainerAgent(Settings(data_dir=str(tmp_path)), keys, cast(Any, None))
+    made = TrainerAgent(Settings(data_dir=str(directory)), keys, cast(Any, None))
     await made.prepare(hold)
+    return made, hold, store, keys
+
+
+@pytest.mark.anyio
+async def test_a_model_is_kept_once_it_has_learned_something_and_is_announced(tmp_path: Path) -> None:
+    made, _hold, store, keys = await owning(tmp_path)
     await made.snapshot()
     assert await store.get([keys.model("job_check"), keys.model_version("job_check")]) == [None, None]
     for number, example in enumerate(planted_examples(2), 1):
@@ -110,12 +116,7 @@ async def test_a_model_is_kept_once_it_has_learned_something_and_is_announced(tm
 async def test_a_disk_that_takes_no_copy_keeps_no_snapshot_out_of_the_store(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    keys = Keys("t", 1)
-    store = MemoryStore(keys)
-    hold = Hold(MODEL_SLOT, await store.take(MODEL_SLOT), keys, {trainer.TOPIC: "topic-id"})
-    await hold.load()
-    made = TrainerAgent(Settings(data_dir=str(tmp_path)), keys, cast(Any, None))
-    await made.prepare(hold)
+    made, _hold, store, keys = await owning(tmp_path)
     copy = tmp_path / "models" / "job_check.snapshot"
     failed, kept = value("streamrec_model_copies_failed_total") or 0.0, [b""]
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -137,12 +138,7 @@ async def test_a_disk_that_takes_no_copy_keeps_no_snapshot_out_of_the_store(
 
 @pytest.mark.anyio
 async def test_a_store_that_lost_the_snapshot_is_noticed_though_nothing_new_is_learned(tmp_path: Path) -> None:
-    keys = Keys("t", 1)
-    store = MemoryStore(keys)
-    hold = Hold(MODEL_SLOT, await store.take(MODEL_SLOT), keys, {trainer.TOPIC: "topic-id"})
-    await hold.load()
-    made = TrainerAgent(Settings(data_dir=str(tmp_path)), keys, cast(Any, None))
-    await made.prepare(hold)
+    made, _hold, store, keys = await owning(tmp_path)
     await made.snapshot()
     await store.put([Delete(keys.epoch(MODEL_SLOT))])
     with pytest.raises(SetBackError):
@@ -153,12 +149,7 @@ async def test_a_store_that_lost_the_snapshot_is_noticed_though_nothing_new_is_l
 async def test_a_slot_that_is_taken_anew_by_ourselves_in_the_middle_of_a_snapshot_is_no_other_trainer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keys = Keys("t", 1)
-    store = MemoryStore(keys)
-    hold = Hold(MODEL_SLOT, await store.take(MODEL_SLOT), keys, {trainer.TOPIC: "topic-id"})
-    await hold.load()
-    made = TrainerAgent(Settings(data_dir=str(tmp_path)), keys, cast(Any, None))
-    await made.prepare(hold)
+    made, hold, store, _keys = await owning(tmp_path)
     made._model.learn(widened(next(iter(planted_examples(1))), "mail"))
     commit, ours = hold.commit, True
 

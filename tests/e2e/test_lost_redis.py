@@ -3,15 +3,15 @@
 import json
 import os
 import signal
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any
 
 import httpx
 import pytest
 
+from streamrec.bench.beside import Beside
 from streamrec.events import JobApplication
 from streamrec.local.servers import start_redis
 from tests.e2e.judging import JOBS, POSTINGS, START, Log, differences, replayed_model, stored_model
@@ -21,20 +21,20 @@ pytestmark = [pytest.mark.e2e, pytest.mark.servers]
 BOUND_S = 2.0  # of an answer while Redis is empty: it is asked, and answers at once that it has nothing
 
 
-class Asker:
+class Asker(Beside):
     """Asks for lists all the time, and notes what came: how degraded, how long at most, and what failed."""
 
     def __init__(self, system: Any) -> None:
+        super().__init__(self._run)
         self.degraded: Counter[str | None] = Counter()
         self.failed: list[str] = []
         self.longest_s = 0.0
-        self._system, self._stop = system, threading.Event()
-        self._thread = threading.Thread(target=self._run)
+        self._system = system
 
     def _run(self) -> None:
         number = 0
         with httpx.Client(base_url=self._system.http.base_url, timeout=10) as http:
-            while not self._stop.wait(0.02):
+            while not self.over.wait(0.02):
                 number += 1
                 began = time.monotonic()
                 answer = http.get(f"/v1/members/viewer-{number % 20}/recommendations", params={"limit": 5})
@@ -43,14 +43,6 @@ class Asker:
                     self.degraded[answer.json()["degraded"]] += 1
                 else:
                     self.failed.append(f"{answer.status_code} {answer.text[:300]}")
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
 
 
 def lose_by_flush(system: Any) -> None:

@@ -1,14 +1,14 @@
 """What goes on while a fault lasts: producers that send all the time, and an application that asks all the time."""
 
 import random
-import threading
 import time
 from collections import Counter
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import httpx
 
+from streamrec.bench.beside import Beside
 from tests.e2e.judging import Log
 
 _ASKED_EVERY_S = 0.02
@@ -49,37 +49,31 @@ class Traffic(Log):
         return chunk
 
 
-class Load:
+class Load(Beside):
     """Sends from a log, all the time that the ``with`` lasts; a record that Kafka does not take is a failure of the test."""
 
     def __init__(self, system: Any, log: Traffic, per_s: float = 150.0, chunk: int = 15) -> None:
+        super().__init__(self._run)
         self._system, self._log, self._chunk = system, log, chunk
         self._pause_s = chunk / per_s
-        self._over = threading.Event()
         self._failure: Exception | None = None
-        self._thread = threading.Thread(target=self._run, daemon=True)
 
     def _run(self) -> None:
         try:
-            while not self._over.wait(self._pause_s):
+            while not self.over.wait(self._pause_s):
                 self._system.produce(self._log.more(self._chunk))
         except Exception as error:  # noqa: BLE001 - raised in the test's own thread
             self._failure = error
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._over.set()
-        self._thread.join()
+        super().__exit__(kind, error, trace)
         if self._failure is not None:
             raise self._failure
 
 
-class Asker:
+class Asker(Beside):
     """Asks the lookup for lists, all the time that the ``with`` lasts, and notes what came of it.
 
     Attributes
@@ -95,19 +89,17 @@ class Asker:
     """
 
     def __init__(self, port: int) -> None:
+        super().__init__(self._run, self._sleep)
         self.statuses: Counter[int] = Counter()
         self.degraded: Counter[str] = Counter()
         self.refused = 0
         self.worst_s = self.stalled_s = 0.0
         self.empty = 0
         self._url = f"http://127.0.0.1:{port}"
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._sleeper = threading.Thread(target=self._sleep, daemon=True)
 
     def _sleep(self) -> None:
         before = time.monotonic()
-        while not self._over.wait(_ASKED_EVERY_S):
+        while not self.over.wait(_ASKED_EVERY_S):
             now = time.monotonic()
             self.stalled_s, before = max(self.stalled_s, now - before - _ASKED_EVERY_S), now
 
@@ -119,7 +111,7 @@ class Asker:
     def _run(self) -> None:
         dice = random.Random(7)
         with httpx.Client(base_url=self._url, timeout=_PATIENCE_S) as client:
-            while not self._over.wait(_ASKED_EVERY_S):
+            while not self.over.wait(_ASKED_EVERY_S):
                 member = f"{dice.choice(('viewer', 'saver'))}-{dice.randrange(40)}"
                 began = time.monotonic()
                 try:
@@ -136,15 +128,3 @@ class Asker:
                         self.degraded[body["degraded"] or ""] += 1
                         self.empty += not body["items"]
                 self.worst_s = max(self.worst_s, time.monotonic() - began)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        self._sleeper.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._over.set()
-        self._thread.join()
-        self._sleeper.join()
