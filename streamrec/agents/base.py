@@ -92,12 +92,11 @@ async def feed(agent: OwnerAgent, hold: Hold, batches: Sequence[Batch], ours: Ca
                     for batch in fresh:
                         _observe(batch)
         except SetBackError as error:
-            hold.lost = True
+            hold.refused(error)
             log.warning("%s; the batch of %s is read again", error, topics)
             return False
-        except FencedError:
-            hold.lost = True
-            metrics.FENCED.labels(hold.name).inc()
+        except FencedError as error:
+            hold.refused(error)
             log.warning("lost %s to another worker; its batch of %s is left to the new owner", hold.name, topics)
             return False
         except (StoreUnavailableError, ProduceFailedError, SchemaPendingError, RegistryUnavailableError) as error:

@@ -41,7 +41,7 @@ from streamrec.ranking.default import default_workflow
 from streamrec.ranking.engine import recent_ids
 from streamrec.ranking.examples import example, is_old, is_positive
 from streamrec.settings import Settings
-from streamrec.stores.base import Delete, FencedError, SetBackError, StoreUnavailableError, Write
+from streamrec.stores.base import Delete, FencedError, StoreUnavailableError, Write
 from streamrec.stores.keys import Keys
 from streamrec.stores.serving import Serving
 from streamrec.topics import Topic
@@ -123,9 +123,7 @@ class MemberAgent(OwnerAgent):
                     try:
                         more = await self._close_windows(hold)
                     except FencedError as error:
-                        hold.lost = True
-                        if not isinstance(error, SetBackError):  # which is seen to by `StreamApp.watch_store`
-                            metrics.FENCED.labels(hold.name).inc()
+                        hold.refused(error)
                     except (StoreUnavailableError, ProduceFailedError) as error:
                         log.warning("the labels of %s wait: %s", hold.name, error)
                         more = False

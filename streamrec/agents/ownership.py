@@ -86,6 +86,12 @@ class Hold:
         self._positions: dict[str, Position] = {}
         self.marks: dict[str, Mark] = {}
 
+    def refused(self, error: FencedError) -> None:
+        """Let go of the slot: the store has refused a transaction. Where it was set back there is no other owner to count."""
+        self.lost = True
+        if not isinstance(error, SetBackError):
+            metrics.FENCED.labels(self.name).inc()
+
     def forget(self) -> None:
         """Keep no states: they may not be what the store holds. Called whenever a turn has failed, whatever it did by then."""
         self.kept.clear()
@@ -301,9 +307,6 @@ class Ownership:
         log.info("took %s", ", ".join(sorted(self._holds)) or "nothing")
         return offsets
 
-    def _slot_of(self, tp: TP) -> str:
-        return self.slot_name(*tp)
-
     async def _take(self, name: str, ids: Mapping[str, str], kept_bytes: int) -> Hold:
         hold = Hold(name, await self._store.take(name), self._keys, ids, kept_bytes)
         await hold.load()
@@ -313,7 +316,7 @@ class Ownership:
 
     async def _look_for_a_loss(self, partitions: Sequence[TP], bounds: Mapping[TP, tuple[int, int]]) -> None:
         """Whether there has been a state that the store knows nothing of: then all of the log has to be there still."""
-        empty = [tp for tp in partitions if not self._holds[self._slot_of(tp)].has_read]
+        empty = [tp for tp in partitions if not self._holds[self.slot_name(*tp)].has_read]
         if not empty or self._lost_by is None:
             return
         asked = self._lost_by
@@ -323,16 +326,14 @@ class Ownership:
         lost = [
             tp
             for tp in empty
-            if committed.get(tp, 0) > (0 if self._holds[self._slot_of(tp)].slot.first else bounds[tp][0])
+            if committed.get(tp, 0) > (0 if self._holds[self.slot_name(*tp)].slot.first else bounds[tp][0])
         ]
         if not lost:
             return
-        slots = {self._slot_of(tp) for tp in lost}
-        where, says = (
-            ", ".join(sorted({tp.topic for tp in lost})),
-            "the store holds no state, though the group has read it before",
-        )
-        if not (gone := [tp for tp in empty if bounds[tp][0] > 0 and self._slot_of(tp) in slots]):
+        slots = {self.slot_name(*tp) for tp in lost}
+        where = ", ".join(sorted({tp.topic for tp in lost}))
+        says = "the store holds no state, though the group has read it before"
+        if not (gone := [tp for tp in empty if bounds[tp][0] > 0 and self.slot_name(*tp) in slots]):
             log.warning(
                 "%s: %s: Redis has lost its data, or is another one. All is read again from the beginning", where, says
             )

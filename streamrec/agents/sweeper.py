@@ -7,7 +7,7 @@ moves no position: what it forgets, a record that comes later would not have gon
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -87,7 +87,7 @@ class Sweeper:
                     await self._in_turn(slot, members[start : start + _AT_ONCE], self._forget_members, now)
 
     async def _in_turn(
-        self, slot: str, ids: list[str], forget: "Callable[[Hold, list[str], int], object]", now: int
+        self, slot: str, ids: list[str], forget: Callable[[Hold, list[str], int], Awaitable[None]], now: int
     ) -> None:
         hold = next((hold for hold in self._holds() if hold.name == slot), None)
         if hold is None:
@@ -95,13 +95,12 @@ class Sweeper:
         try:
             async with hold.turn:
                 try:
-                    await forget(hold, ids, now)  # type: ignore[misc]
+                    await forget(hold, ids, now)
                 except BaseException:
                     hold.forget()
                     raise
-        except FencedError:
-            hold.lost = True
-            metrics.FENCED.labels(hold.name).inc()
+        except FencedError as error:
+            hold.refused(error)
         except UnreadableStateError as error:
             log.warning("the sweep of %s passes over what cannot be read: %s", slot, error)
         await asyncio.sleep(_PAUSE_S)

@@ -49,5 +49,4 @@ class Average:
         """Take in the weights after a step on so much of a list (0 to 1): a list that comes in parts counts like a whole one."""
         self.lists += part
         share = max((_HASTE + 1.0) / (_HASTE + max(self.lists, 1.0)), 1.0 / HORIZON)
-        left = 1.0 - share if part == 1.0 else (1.0 - share) ** part
-        self.weights = weights + left * (self.weights - weights)
+        self.weights = weights + (1.0 - share) ** part * (self.weights - weights)
